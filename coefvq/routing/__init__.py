@@ -1,0 +1,1 @@
+"""Who is escalated. numpy only: no torch, no store."""

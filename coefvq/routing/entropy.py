@@ -1,0 +1,130 @@
+"""The paper's rule: escalate what the prefilter is unsure of (COEF-VQ, arXiv 2412.10435 v2).
+
+For a probability p the binary entropy is H(p) = -p log2 p - (1-p) log2 (1-p), in bits, between
+0 (sure) and 1 (p = 0.5). A video is escalated where H exceeds a threshold. For one binary
+probability that is the same as a symmetric band around 0.5.
+
+Two things the paper leaves open are settled here. A policy whose text is in a language that the
+model does not read is a *gap*: nobody has judged it, so the video goes on to the next stage, and
+in the end to a person. After the MLLM the same rule decides between automatic and human.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from coefvq.domain import Route, RouteName
+
+RULE = "entropy"
+# Below this share of next-token probability on YES and NO, the MLLM was not answering the question.
+MIN_LABEL_MASS = 0.5
+
+
+def binary_entropy(probability: float) -> float:
+    """Entropy in bits of a yes/no answer.
+
+    Args:
+        probability: In 0..1.
+
+    Returns:
+        0.0 at certainty, 1.0 at 0.5.
+
+    Raises:
+        ValueError: If ``probability`` is outside 0..1 or not a number.
+    """
+    if not 0.0 <= probability <= 1.0:
+        raise ValueError(f"probability must be in 0..1, got {probability!r}")
+    if probability in (0.0, 1.0):
+        return 0.0
+    other = 1.0 - probability
+    return -(probability * math.log2(probability) + other * math.log2(other))
+
+
+def certain_below(threshold: float) -> float:
+    """The probability p < 0.5 whose entropy is ``threshold`` bits: where the band begins.
+
+    Solved by bisection; accurate to 1e-9.
+    """
+    low, high = 0.0, 0.5
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (middle, high) if binary_entropy(middle) < threshold else (low, middle)
+    return (low + high) / 2
+
+
+@dataclass(frozen=True)
+class EntropyRouting:
+    """A routing policy: one threshold for both stages.
+
+    Attributes:
+        threshold: Bits, 0..1. Above it a stage counts as unsure.
+    """
+
+    threshold: float = 0.6
+
+    @property
+    def version(self) -> str:
+        """Names the rule and its threshold, so that a route can be reproduced."""
+        return f"{RULE}-{self.threshold:g}"
+
+    def after_prefilter(
+        self, probability: float | None, gaps: tuple[str, ...] = (), mllm_covers: bool = True
+    ) -> Route:
+        """Route one task after the first stage.
+
+        Args:
+            probability: Task probability, or ``None`` where the prefilter covers no policy.
+            gaps: Policies of the task that the prefilter reads, but not in this video.
+            mllm_covers: Whether the MLLM was trained for any policy of the task.
+        """
+        if probability is None and not mllm_covers:
+            return self._route(RouteName.HUMAN, None, False, "no model covers this task here")
+        if probability is None:
+            return self._route(RouteName.MLLM, None, True, "the prefilter covers nothing here")
+        if gaps:
+            return self._route(RouteName.MLLM, probability, True, _gap_reason("prefilter", gaps))
+        if binary_entropy(probability) > self.threshold:
+            return self._route(RouteName.MLLM, probability, True, "the prefilter is unsure")
+        return self._automatic(probability, False, "the prefilter is sure")
+
+    def after_mllm(
+        self,
+        probability: float | None,
+        gaps: tuple[str, ...] = (),
+        label_mass: float | None = None,
+        escalated: bool = True,
+    ) -> Route:
+        """Route one task after the second stage: automatic where it is sure, else a person.
+
+        Args:
+            probability: Task probability from the final scores of both stages.
+            gaps: Policies that neither stage could judge in this video.
+            label_mass: Smallest share on the label tokens over the policies of the task.
+            escalated: Whether this task's own rule made the MLLM due.
+        """
+        if probability is None:
+            reason = "no model covers this task here"
+        elif gaps:
+            reason = _gap_reason("MLLM", gaps)
+        elif label_mass is not None and label_mass < MIN_LABEL_MASS:
+            reason = f"the MLLM's answer is not to be trusted (label mass {label_mass:.2f})"
+        elif binary_entropy(probability) > self.threshold:
+            reason = "still unsure after the MLLM"
+        else:
+            return self._automatic(probability, escalated, "sure after the MLLM")
+        return self._route(RouteName.HUMAN, probability, escalated, reason)
+
+    def _automatic(self, probability: float, escalated: bool, reason: str) -> Route:
+        name = RouteName.AUTO_FLAG if probability >= 0.5 else RouteName.AUTO_PASS
+        return self._route(name, probability, escalated, reason)
+
+    def _route(
+        self, name: RouteName, probability: float | None, escalated: bool, reason: str
+    ) -> Route:
+        score = None if probability is None else binary_entropy(probability)
+        return Route(name, RULE, self.version, score, self.threshold, escalated, reason=reason)
+
+
+def _gap_reason(stage: str, gaps: tuple[str, ...]) -> str:
+    return f"the {stage} could not read what {', '.join(gaps)} would be judged by"

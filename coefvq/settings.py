@@ -1,0 +1,76 @@
+"""Every setting of the project, in one typed place. Documented in docs/operations.md."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from coefvq.errors import SettingsError, did_you_mean
+
+PREFIX = "COEFVQ_"
+
+
+def _default_home() -> Path:
+    return Path(platformdirs.user_data_dir("coefvq", appauthor=False))
+
+
+class Settings(BaseSettings):
+    """Settings from ``COEFVQ_*`` environment variables; every default runs on a laptop."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+
+    home: Path = Field(default_factory=_default_home, description="Data folder.")
+    database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in the data folder.")
+    mllm: str = Field("embedded", description="embedded, omni:MODEL or endpoint:URL#MODEL.")
+    threads: int = Field(0, ge=0, description="CPU threads of the models; 0: all cores.")
+    entropy_threshold: float = Field(
+        0.6, ge=0.0, le=1.0, description="Escalate above this many bits."
+    )
+    max_duration_s: float = Field(4 * 3600.0, gt=0, description="Longest video, seconds.")
+    max_bytes: int = Field(2 * 1024**3, gt=0, description="Largest file, bytes.")
+    max_side: int = Field(8192, gt=0, description="Largest width or height, pixels.")
+    max_decode_s: float = Field(60.0, gt=0, description="Decoding time limit a pass, seconds.")
+    lease_s: float = Field(60.0, gt=0, description="How long a worker's job lease lasts, seconds.")
+    case_lease_s: float = Field(600.0, gt=0, description="How long a case is reserved, seconds.")
+
+    @property
+    def url(self) -> str:
+        """The database URL in force."""
+        return self.database_url or f"sqlite:///{self.home / 'coefvq.sqlite3'}"
+
+    @property
+    def media_dir(self) -> Path:
+        """Where uploaded bytes live, named by their hash."""
+        return self.home / "media"
+
+    @property
+    def previews_dir(self) -> Path:
+        """Where proxies, posters and contact sheets live."""
+        return self.home / "previews"
+
+    @property
+    def cache_dir(self) -> Path:
+        """Converted model weights and extracted signals that can be made again."""
+        return self.home / "cache"
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the environment, refusing unknown ``COEFVQ_*`` names.
+
+    Raises:
+        SettingsError: For an unknown name or a value that does not fit, with the remedy.
+    """
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    for name in os.environ:
+        if name.startswith(PREFIX) and name not in known:
+            raise SettingsError(f"Unknown setting {name}.{did_you_mean(name, known)}")
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = PREFIX + str(first["loc"][0]).upper()
+        raise SettingsError(f"{name}={first['input']!r}: {first['msg']}.") from error
