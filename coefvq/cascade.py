@@ -201,7 +201,9 @@ class Cascade:
                 warnings = (f"mllm_failed: {error}",)
             else:
                 tasks = {
-                    name: self._after_mllm(name, first, second, task.route)
+                    name: replace(
+                        self._after_mllm(name, first, second, task.route), first_route=task.route
+                    )
                     for name, task in tasks.items()
                 }
         result = self._result(tasks, first, second, ledger, info, expensive, request.posted)

@@ -274,13 +274,18 @@ class FinalScore:
 
 @dataclass(frozen=True)
 class TaskResult:
-    """The cascade's answer for one task."""
+    """The cascade's answer for one task.
+
+    Attributes:
+        first_route: The prefilter's route, where the MLLM ran after it.
+    """
 
     task: str
     verdict: Verdict
     probability: float | None
     route: Route
     policies: dict[str, FinalScore]
+    first_route: Route | None = None
 
 
 @dataclass(frozen=True)

@@ -56,9 +56,11 @@ def _object(number: int, line: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
     except (json.JSONDecodeError, RecursionError) as error:
-        raise SignalsError(f"line {number} is not JSON ({error}); write one object a line") from None
+        raise SignalsError(
+            f"line {number} is not JSON ({error}); write one object a line"
+        ) from None
     if not isinstance(row, dict):
-        raise SignalsError(f"line {number} is not an object; write {{\"id\": …, \"title\": …}}")
+        raise SignalsError(f'line {number} is not an object; write {{"id": …, "title": …}}')
     return row
 
 

@@ -24,12 +24,21 @@ STAGES = ("auto", "prefilter", "mllm")
 
 @click.command()
 @click.argument("paths", nargs=-1, metavar="PATH...")
-@click.option("--from-signals", type=click.Path(path_type=Path), metavar="FILE.jsonl",
-              help="Score signals that you already have, one JSON object a line.")
+@click.option(
+    "--from-signals",
+    type=click.Path(path_type=Path),
+    metavar="FILE.jsonl",
+    help="Score signals that you already have, one JSON object a line.",
+)
 @click.option("--title", help="Title as posted (for all files of this call).")
 @click.option("--caption", help="Caption as posted (for all files of this call).")
-@click.option("--stage", type=click.Choice(STAGES), default="auto", show_default=True,
-              help="auto: as routed; prefilter: first stage only; mllm: always both.")
+@click.option(
+    "--stage",
+    type=click.Choice(STAGES),
+    default="auto",
+    show_default=True,
+    help="auto: as routed; prefilter: first stage only; mllm: always both.",
+)
 @click.option("--rationale", is_flag=True, help="Explain where the MLLM ran.")
 @click.option("--no-store", is_flag=True, help="Keep nothing in the store.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line on stdout.")

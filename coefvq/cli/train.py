@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
-from coefvq.cli.progress import Progress
 from coefvq.errors import SettingsError, did_you_mean
 
 MODELS = ("prefilter", "mllm")
@@ -15,18 +15,48 @@ MODELS = ("prefilter", "mllm")
 
 @click.command()
 @click.argument("model", metavar="prefilter|mllm")
-@click.option("--data", type=click.Path(path_type=Path, file_okay=False), required=True,
-              help="Folder with the data sets (docs/data.md).")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=None,
-              help="Where the trained parts go [default: runs/MODEL].")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Folder with the data sets (docs/data.md).",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    help="Where the trained parts go [default: runs/MODEL].",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Makes the run repeatable.")
-@click.option("--folds", type=click.IntRange(0, 20), default=5, show_default=True,
-              help="Folds of the grouped cross-validation that the model card quotes; 0: none.")
+@click.option(
+    "--folds",
+    type=click.IntRange(0, 20),
+    default=5,
+    show_default=True,
+    help="Folds of the grouped cross-validation that the model card quotes; 0: none.",
+)
 def train(model: str, data: Path, out: Path | None, seed: int, folds: int) -> None:
     """Train a stage of the cascade; an interrupted run goes on where it stopped."""
     if model not in MODELS:
         raise SettingsError(f"Unknown model '{model}'.{did_you_mean(model, MODELS)}")
     if not data.is_dir():
         raise click.UsageError(f"No such folder: {data}")
-    report = _trainer(model)(data, out or Path("runs") / model, seed, folds)
+    trainer = _prefilter if model == "prefilter" else _mllm
+    report = trainer(data, out or Path("runs") / model, seed, folds)
     click.echo(json.dumps(report, indent=2, default=str))
+
+
+def _prefilter(data: Path, out: Path, seed: int, folds: int) -> dict[str, Any]:
+    from coefvq.learning.train_prefilter import train_prefilter
+
+    return train_prefilter(data, out, seed=seed, folds=folds, progress=_say)
+
+
+def _mllm(data: Path, out: Path, seed: int, folds: int) -> dict[str, Any]:
+    from coefvq.learning.train_mllm import train_mllm
+
+    return train_mllm(data, out, seed=seed, folds=folds, progress=_say)
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
