@@ -160,4 +160,6 @@ def _guarded(run: Callable[[Settings], Iterator[Check]]) -> Callable[[Settings],
     return guarded
 
 
-_CHECKS = [_guarded(run) for run in (_python, _packages, _weights, _compute, _home, _store, _models)]
+_CHECKS = [
+    _guarded(run) for run in (_python, _packages, _weights, _compute, _home, _store, _models)
+]

@@ -1,0 +1,1 @@
+"""Speeds on this machine; ``make bench`` runs them all."""

@@ -1,0 +1,1 @@
+"""Training, datasets and the gate that promotes models."""

@@ -1,0 +1,1 @@
+"""Files in, frames and sound out: the only place that opens media."""

@@ -1,0 +1,1 @@
+"""The second stage of the cascade: a multimodal language model."""

@@ -1,0 +1,185 @@
+"""The embedded MLLM: SmolLM2-135M-Instruct with a LoRA adapter and a text head, on a CPU.
+
+It reads text only in this version: title, caption, speech and screen text. It answers all its
+policies in one forward pass.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from coefvq import taxonomy
+from coefvq.domain import Assessment, PolicyScore, Rationale, Stage
+from coefvq.mllm import checkpoint as files
+from coefvq.mllm.backend import IsForeign, MllmInput
+from coefvq.mllm.base import base_hash, ensure_base, gguf_path
+from coefvq.mllm.decoder import SplitDecoder, best_dtype, load_language_model
+from coefvq.mllm.prompt import Line, PromptBuilder, lines_of
+from coefvq.mllm.rationale import Reading, write_rationale
+
+NOT_TRAINED = "not_trained"
+NOTHING_TO_READ = "nothing_to_read"
+SPEECH_NOT_UNDERSTOOD = "speech_not_understood"
+LANGUAGE_NOT_COVERED = "language_not_covered"
+_MAX_BATCH = 8
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The model's answers on some sets of lines, each array (sets, policies)."""
+
+    probability: np.ndarray
+    mass: np.ndarray
+    label_part: np.ndarray
+    head_part: np.ndarray
+    tokens: int
+    truncated: bool
+
+
+class EmbeddedMllm:
+    """The default backend. Make one with ``load``."""
+
+    def __init__(
+        self,
+        decoder: SplitDecoder,
+        builder: PromptBuilder,
+        checkpoint: files.Checkpoint,
+        is_foreign: IsForeign | None = None,
+    ):
+        self._decoder, self._builder = decoder, builder
+        self._checkpoint, self._is_foreign = checkpoint, is_foreign
+
+    @classmethod
+    def load(
+        cls,
+        cache_dir: Path,
+        *,
+        threads: int = 0,
+        is_foreign: IsForeign | None = None,
+        folder: Path = files.SHIPPED,
+    ) -> EmbeddedMllm:
+        """Load base and checkpoint; the first call converts the base (about 15 s).
+
+        Args:
+            threads: CPU threads; 0 leaves torch's choice.
+            is_foreign: Says whether a text is surely not English.
+            folder: Where the checkpoint lies.
+
+        Raises:
+            ModelError: If weights are missing, damaged or do not fit together.
+        """
+        if threads:
+            torch.set_num_threads(threads)
+        checkpoint = files.load_checkpoint(folder)
+        files.check_base(checkpoint, base_hash(gguf_path()))
+        model, tokenizer = load_language_model(ensure_base(cache_dir), best_dtype())
+        files.merge_adapter(model, checkpoint.adapter, checkpoint.scaling)
+        decoder = SplitDecoder(model, tokenizer, checkpoint.split)
+        return cls(decoder, PromptBuilder(tokenizer, checkpoint.policies), checkpoint, is_foreign)
+
+    @property
+    def version(self) -> str:
+        """Changes with the checkpoint's bytes."""
+        return self._checkpoint.version
+
+    @property
+    def covers(self) -> frozenset[str]:
+        """Policies this model was trained for."""
+        return frozenset(self._checkpoint.policies)
+
+    def assess(self, item: MllmInput) -> Assessment:
+        """Score every policy of the taxonomy; what cannot be answered is not covered."""
+        started = time.perf_counter()
+        lines = lines_of(item)
+        why_not = self._why_not(item, lines)
+        scores = {name: _not_covered(name, NOT_TRAINED) for name in taxonomy.policies()}
+        if why_not:
+            scores |= {name: _not_covered(name, why_not) for name in self._checkpoint.policies}
+            return self._assessment(scores, started)
+        answers = self.answer([lines])
+        contributions = {}
+        for column, name in enumerate(self._checkpoint.policies):
+            probability = float(answers.probability[0, column])
+            mass = float(answers.mass[0, column])
+            scores[name] = PolicyScore(name, probability, label_mass=mass)
+            parts = {
+                "label_tokens": float(answers.label_part[0, column]),
+                "text_state": float(answers.head_part[0, column]),
+            }
+            contributions[name] = tuple(sorted(parts.items(), key=lambda part: -abs(part[1])))
+        return self._assessment(scores, started, answers.tokens, contributions)
+
+    def explain(self, item: MllmInput, assessment: Assessment) -> Rationale:
+        """Measure what each line does to the score and put it in plain words."""
+        lines = lines_of(item)
+        readable = self._builder.readable(lines)
+        truncated = bool(readable) and self._builder.build(readable).truncated
+        return write_rationale(Reading(item, assessment, tuple(readable), truncated), self._scores)
+
+    def answer(self, line_sets: Sequence[Sequence[Line]]) -> Answers:
+        """Answer several sets of lines, in batches of at most eight."""
+        prompts = [self._builder.build(lines) for lines in line_sets]
+        found = [
+            self._decoder.answer(prompts[start : start + _MAX_BATCH])
+            for start in range(0, len(prompts), _MAX_BATCH)
+        ]
+        margin = torch.cat([part.margin for part in found]).numpy()
+        mass = torch.cat([part.mass for part in found]).numpy()
+        head = files.head_scores(self._checkpoint, torch.cat([part.pooled for part in found]))
+        readouts = [self._checkpoint.readouts[name] for name in self._checkpoint.policies]
+        columns = [(r, margin[:, i], head[:, i]) for i, r in enumerate(readouts)]
+        parts = [r.parts(m, h) for r, m, h in columns]
+        return Answers(
+            probability=np.stack([r.probability(m, h) for r, m, h in columns], axis=1),
+            mass=mass,
+            label_part=np.stack([label for label, _ in parts], axis=1),
+            head_part=np.stack([state for _, state in parts], axis=1),
+            tokens=sum(len(prompt.ids) for prompt in prompts),
+            truncated=any(prompt.truncated for prompt in prompts),
+        )
+
+    def _scores(self, line_sets: Sequence[Sequence[Line]]) -> dict[str, np.ndarray]:
+        found = self.answer(line_sets).probability
+        return {name: found[:, i] for i, name in enumerate(self._checkpoint.policies)}
+
+    def _why_not(self, item: MllmInput, lines: Sequence[Line]) -> str | None:
+        if item.expensive.speech_understood is False:
+            return SPEECH_NOT_UNDERSTOOD
+        if not self._builder.readable(lines):
+            return NOTHING_TO_READ
+        if self._is_foreign and any(map(self._is_foreign, self._texts(lines))):
+            return LANGUAGE_NOT_COVERED
+        return None
+
+    def _texts(self, lines: Sequence[Line]) -> list[str]:
+        """The readable text of each modality: one foreign modality is enough to abstain."""
+        by_modality: dict[str, list[str]] = {}
+        for line in self._builder.readable(lines):
+            by_modality.setdefault(line.modality, []).append(line.raw)
+        return [" ".join(parts) for parts in by_modality.values()]
+
+    def _assessment(
+        self,
+        scores: dict[str, PolicyScore],
+        started: float,
+        tokens: int = 0,
+        contributions: dict[str, tuple[tuple[str, float], ...]] | None = None,
+    ) -> Assessment:
+        return Assessment(
+            stage=Stage.MLLM,
+            model_version=self.version,
+            scores=scores,
+            contributions=contributions or {},
+            milliseconds=(time.perf_counter() - started) * 1000.0,
+            tokens_in=tokens,
+        )
+
+
+def _not_covered(policy: str, why_not: str) -> PolicyScore:
+    return PolicyScore(policy, None, covered=False, why_not=why_not)

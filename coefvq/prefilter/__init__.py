@@ -1,0 +1,1 @@
+"""The first stage: a small model over the cheap signals that sees every video."""

@@ -1,0 +1,228 @@
+"""Gather everything the Review page shows of one case."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from coefvq import taxonomy
+from coefvq.domain import Assessment, Evidence, FinalScore
+from coefvq.review import assessment_view
+from coefvq.review.access import Actor, Permission, require
+from coefvq.review.assessment_view import route_view
+from coefvq.review.views import (
+    CaseView,
+    DecisionView,
+    DraftView,
+    LeaseView,
+    PolicyView,
+    RouteView,
+    VideoView,
+)
+from coefvq.settings import Settings
+from coefvq.store import cases, codec, decisions, jobs, leases, signals_cache, videos
+from coefvq.store.session import Store
+from coefvq.store.tables import (
+    AssessmentRow,
+    CaseRow,
+    DecisionRow,
+    JobKind,
+    VerdictRow,
+    VideoRow,
+    utcnow,
+)
+from coefvq.taxonomy import OTHER_REASON, Policy
+
+
+def view(store: Store, settings: Settings, actor: Actor, case_id: str) -> CaseView:
+    """Look at a case without claiming it.
+
+    Raises:
+        NotAllowed: The actor may not look.
+        StoreError: There is no such case.
+    """
+    require(actor, Permission.VIEW)
+    with store.read() as session:
+        return build(session, settings, actor, cases.get(session, case_id))
+
+
+def build(
+    session: Session, settings: Settings, actor: Actor, case: CaseRow, now: datetime | None = None
+) -> CaseView:
+    """Make the view of a case inside a session."""
+    video = videos.get(session, case.video_id)
+    verdict = session.get(VerdictRow, case.verdict_id) if case.verdict_id else None
+    first, second = _rows(session, verdict)
+    finals = codec.finals_from(verdict.policies) if verdict else {}
+    readable = _readable(session, video, verdict)
+    task = taxonomy.task(case.task)
+    route = codec.route_from(verdict.route) if verdict else None
+    both = (first, second)
+    return CaseView(
+        id=case.id,
+        task=case.task,
+        task_name=task.name,
+        state=case.state,
+        verdict=case.verdict,
+        verdict_id=case.verdict_id,
+        probability=case.probability,
+        video=video_view(session, settings, video),
+        policies=policy_views(task.policies, finals),
+        prefilter=assessment_view.card(first, task) if first else None,
+        mllm=assessment_view.card(second, task) if second else None,
+        route=route_view(route) if route else None,
+        first_route=_first_route(verdict),
+        disagreement=assessment_view.disagreement(task, finals, _domain(second), route),
+        evidence=_evidence([_domain(row) for row in both if row], task),
+        transcript=codec.lines_from(readable.get("speech")),
+        speech_understood=readable.get("speech_understood"),
+        screen_text=codec.lines_from(readable.get("screen_text")),
+        lease=_lease(session, actor, case.id, now or utcnow()),
+        draft=_draft(session, case.id, actor),
+        decisions=_decisions(session, case.id),
+        second_look=case.second_look,
+        second_look_by=case.second_look_by,
+        queued_at=case.queued_at,
+        priority=case.priority,
+        rationale_due=jobs.open_job(session, JobKind.EXPLAIN, case_id=case.id) is not None,
+        siblings=tuple(
+            (row.task, row.id)
+            for row in cases.of_video(session, video.id).values()
+            if row.id != case.id
+        ),
+    )
+
+
+def video_view(session: Session, settings: Settings, video: VideoRow) -> VideoView:
+    """One upload and its files."""
+    media, info = video.media, video.media.info or {}
+    folder = settings.previews_dir
+    return VideoView(
+        id=video.id,
+        sha256=video.sha256,
+        title=video.title,
+        caption=video.caption,
+        original_name=video.original_name,
+        uploader=video.uploader,
+        uploaded_at=video.uploaded_at,
+        duration_s=info.get("duration_s"),
+        width=info.get("width"),
+        height=info.get("height"),
+        fps=info.get("fps"),
+        has_audio=info.get("has_audio"),
+        warnings=tuple(info.get("warnings", ())),
+        proxy=folder / media.proxy if media.proxy else None,
+        poster=folder / media.poster if media.poster else None,
+        contact_sheet=folder / media.contact_sheet if media.contact_sheet else None,
+        copies=tuple(videos.copies(session, video)),
+    )
+
+
+def policy_views(
+    policies: tuple[Policy, ...], finals: dict[str, FinalScore]
+) -> tuple[PolicyView, ...]:
+    """The task's rules with what the machine says; without a verdict nothing is covered."""
+    return tuple(
+        _policy(key, policy, finals.get(policy.id)) for key, policy in enumerate(policies, 1)
+    )
+
+
+def decision_view(row: DecisionRow, undone: datetime | None) -> DecisionView:
+    """One decision as it was taken."""
+    return DecisionView(
+        id=row.id,
+        case_id=row.case_id,
+        task=row.task,
+        reviewer=row.reviewer,
+        role=row.role,
+        action=row.action,
+        labels=dict(row.labels),
+        reasons=dict(row.reasons),
+        comment=row.comment,
+        start_s=row.start_s,
+        end_s=row.end_s,
+        decided_at=row.decided_at,
+        correction=row.correction,
+        undone_at=undone,
+        snapshot=dict(row.snapshot),
+    )
+
+
+def _policy(key: int, policy: Policy, score: FinalScore | None) -> PolicyView:
+    return PolicyView(
+        id=policy.id,
+        key=key,
+        name=policy.name,
+        question=policy.question,
+        guideline=policy.guideline,
+        severity=policy.severity,
+        modalities=tuple(modality.value for modality in policy.modalities),
+        reasons=(*policy.reasons, OTHER_REASON),
+        prefilter=score.prefilter if score else None,
+        mllm=score.mllm if score else None,
+        final=score.final if score else None,
+        covered=score.covered if score else False,
+        why_not=score.why_not if score else "not_scored",
+    )
+
+
+def _rows(
+    session: Session, verdict: VerdictRow | None
+) -> tuple[AssessmentRow | None, AssessmentRow | None]:
+    if verdict is None:
+        return None, None
+    second = session.get(AssessmentRow, verdict.mllm_id) if verdict.mllm_id else None
+    return session.get(AssessmentRow, verdict.prefilter_id), second
+
+
+def _first_route(verdict: VerdictRow | None) -> RouteView | None:
+    if verdict is None or verdict.first_route is None:
+        return None
+    return route_view(codec.route_from(verdict.first_route))
+
+
+def _domain(row: AssessmentRow | None) -> Assessment | None:
+    return codec.assessment_from(row) if row is not None else None
+
+
+def _readable(session: Session, video: VideoRow, verdict: VerdictRow | None) -> dict[str, Any]:
+    if verdict is None or verdict.expensive_extractor is None:
+        return {}
+    return signals_cache.readable(session, video.sha256, verdict.expensive_extractor) or {}
+
+
+def _evidence(assessments: list[Assessment | None], task: taxonomy.Task) -> tuple[Evidence, ...]:
+    ids = {policy.id for policy in task.policies}
+    found: dict[Evidence, None] = {}
+    for assessment in assessments:
+        if assessment is None:
+            continue
+        spoken = assessment.rationale.evidence if assessment.rationale else ()
+        for item in (*assessment.evidence, *spoken):
+            if item.policy is None or item.policy in ids:
+                found[item] = None
+    return tuple(sorted(found, key=lambda item: (item.start_s, item.end_s)))
+
+
+def _lease(session: Session, actor: Actor, case_id: str, now: datetime) -> LeaseView | None:
+    lease = leases.current(session, leases.CASE, case_id, now)
+    if lease is None:
+        return None
+    mine = lease.holder == actor.name
+    return LeaseView(lease.holder, mine, lease.expires_at, lease.token if mine else None)
+
+
+def _draft(session: Session, case_id: str, actor: Actor) -> DraftView | None:
+    row = decisions.draft(session, case_id, actor.name)
+    if row is None:
+        return None
+    known = ("labels", "reasons", "action", "comment", "start_s", "end_s")
+    return DraftView(**{name: row.form[name] for name in known}, saved_at=row.saved_at)
+
+
+def _decisions(session: Session, case_id: str) -> tuple[DecisionView, ...]:
+    rows = decisions.of_case(session, case_id)
+    undone = decisions.undone_at(session, [row.id for row in rows])
+    return tuple(decision_view(row, undone.get(row.id)) for row in rows)

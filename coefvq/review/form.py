@@ -1,0 +1,90 @@
+"""What a decision must have."""
+
+from __future__ import annotations
+
+import math
+
+from coefvq import taxonomy
+from coefvq.errors import DecisionRefused, did_you_mean
+from coefvq.review.views import DecisionForm
+from coefvq.store.decisions import OK, VIOLATION
+from coefvq.taxonomy import OTHER_REASON, Task
+
+KEEP = "keep"
+ACTIONS: dict[str, str] = {
+    KEEP: "Keep",
+    "notice": "Add a notice",
+    "restrict": "Limit its reach",
+    "remove": "Remove",
+    "remove_notify": "Remove, notify uploader",
+}
+"""Action id to what people read. ``keep`` goes with no violation, the others with at least one."""
+
+DEFAULT_ACTION = {False: KEEP, True: "remove_notify"}
+"""What the form proposes, by whether any policy is violated."""
+
+_SLACK_S = 1.0  # a container's length may be a little short of its last frame
+
+
+def reasons_for(policy_id: str) -> tuple[str, ...]:
+    """The reasons of a policy, ``other`` last.
+
+    Raises:
+        SettingsError: There is no such policy.
+    """
+    return (*taxonomy.policy(policy_id).reasons, OTHER_REASON)
+
+
+def full_labels(form: DecisionForm, task: Task) -> dict[str, str]:
+    """A label for every policy of the task: what was not marked is ok."""
+    return {policy.id: VIOLATION if form.labels.get(policy.id) else OK for policy in task.policies}
+
+
+def check_form(form: DecisionForm, task: Task, duration_s: float | None = None) -> None:
+    """Refuse a form that lacks something or contradicts itself.
+
+    Raises:
+        DecisionRefused: Says what to add or change.
+    """
+    known = {policy.id for policy in task.policies}
+    for policy_id in (*form.labels, *form.reasons):
+        if policy_id not in known:
+            hint = did_you_mean(policy_id, known)
+            raise DecisionRefused(f"Policy '{policy_id}' is not in task '{task.id}'.{hint}")
+    violated = [policy_id for policy_id, marked in form.labels.items() if marked]
+    for policy_id in violated:
+        _check_reason(form, policy_id)
+    _check_action(form.action, bool(violated))
+    _check_range(form.start_s, form.end_s, duration_s)
+
+
+def _check_reason(form: DecisionForm, policy_id: str) -> None:
+    name, reason = taxonomy.policy(policy_id).name, form.reasons.get(policy_id)
+    if not reason:
+        raise DecisionRefused(f"Give a reason for '{name}'.")
+    if reason not in reasons_for(policy_id):
+        hint = did_you_mean(reason, reasons_for(policy_id))
+        raise DecisionRefused(f"'{reason}' is no reason of '{name}'.{hint}")
+    if reason == OTHER_REASON and not form.comment.strip():
+        raise DecisionRefused(f"The reason for '{name}' is 'other': say more in the comment.")
+
+
+def _check_action(action: str, violated: bool) -> None:
+    if action not in ACTIONS:
+        raise DecisionRefused(f"Unknown action '{action}'.{did_you_mean(action, ACTIONS)}")
+    if violated and action == KEEP:
+        raise DecisionRefused("A policy is marked as violated: choose another action than 'keep'.")
+    if not violated and action != KEEP:
+        raise DecisionRefused(f"No policy is marked: mark one, or choose 'keep', not '{action}'.")
+
+
+def _check_range(start_s: float | None, end_s: float | None, duration_s: float | None) -> None:
+    if start_s is None and end_s is None:
+        return
+    if start_s is None or end_s is None:
+        raise DecisionRefused("The range has only one end: set both, or none.")
+    last = math.inf if duration_s is None else duration_s + _SLACK_S
+    if not 0.0 <= start_s <= end_s <= last:
+        raise DecisionRefused(
+            f"The range {start_s:.2f} to {end_s:.2f} s is not inside the video: set it again."
+        )

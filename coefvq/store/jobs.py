@@ -1,0 +1,262 @@
+"""The queue of work: enqueue, claim under a lease, report, finish, fail, retry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from coefvq.errors import StoreError
+from coefvq.store import cases, events, leases, videos
+from coefvq.store.leases import Lease
+from coefvq.store.tables import JobKind, JobRow, JobState, LeaseRow, utcnow
+
+MAX_ATTEMPTS = 3
+PRIORITY = {JobKind.INGEST: 0, JobKind.SCORE: 1, JobKind.EXPLAIN: 2}
+"""Finish a video before starting the next; what a person waits for comes first."""
+
+
+@dataclass(frozen=True)
+class ClaimedJob:
+    """A job that a worker may do while its lease holds."""
+
+    id: str
+    kind: JobKind
+    video_id: str | None
+    case_id: str | None
+    payload: dict[str, Any]
+    attempt: int
+    lease: Lease
+
+
+def enqueue(
+    session: Session,
+    kind: JobKind,
+    *,
+    video_id: str | None = None,
+    case_id: str | None = None,
+    payload: dict[str, Any] | None = None,
+) -> JobRow:
+    """Add a job, or return the one that already waits or runs for the same thing."""
+    known = open_job(session, kind, video_id=video_id, case_id=case_id)
+    if known is not None:
+        return known
+    row = JobRow(
+        kind=kind.value,
+        video_id=video_id,
+        case_id=case_id,
+        payload=payload or {},
+        priority=PRIORITY[kind],
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def open_job(
+    session: Session, kind: JobKind, *, video_id: str | None = None, case_id: str | None = None
+) -> JobRow | None:
+    """The queued or running job of one kind for one video or case."""
+    return session.scalars(
+        select(JobRow).where(
+            JobRow.kind == kind.value,
+            JobRow.video_id.is_(None) if video_id is None else JobRow.video_id == video_id,
+            JobRow.case_id.is_(None) if case_id is None else JobRow.case_id == case_id,
+            JobRow.state.in_((JobState.QUEUED, JobState.RUNNING)),
+        )
+    ).first()
+
+
+def claim_next(
+    session: Session, holder: str, ttl_s: float, now: datetime | None = None
+) -> ClaimedJob | None:
+    """Take the first job that nobody works on: queued, or running with its lease run out.
+
+    A job whose worker was killed for the third time is set aside instead.
+    """
+    moment = now or utcnow()
+    while (row := _next_row(session, moment)) is not None:
+        if row.attempts >= MAX_ATTEMPTS:
+            message = f"Its worker stopped {row.attempts} times without a word. Retry it by hand."
+            _set_aside(session, row, "worker_died", message, moment)
+            session.flush()
+            continue
+        lease = leases.claim(session, leases.JOB, row.id, holder, ttl_s, moment)
+        if lease is None:
+            return None
+        row.state = JobState.RUNNING.value
+        row.attempts += 1
+        row.started_at = moment
+        row.progress, row.note = 0.0, ""
+        _tell_video(session, row, videos.SCORING)
+        session.flush()
+        return ClaimedJob(
+            row.id, JobKind(row.kind), row.video_id, row.case_id, row.payload, row.attempts, lease
+        )
+    return None
+
+
+def report(
+    session: Session, lease: Lease, progress: float, note: str, now: datetime | None = None
+) -> None:
+    """Say how far a job is, 0..1.
+
+    Raises:
+        LeaseLost: The job is somebody else's now.
+    """
+    row = _held(session, lease, now)
+    row.progress, row.note = min(max(progress, 0.0), 1.0), note
+
+
+def finish(session: Session, lease: Lease, now: datetime | None = None) -> JobRow:
+    """Mark a job done and give its lease back, in the transaction that stores its result.
+
+    Raises:
+        LeaseLost: The job is somebody else's now; nothing of the transaction may stay.
+    """
+    moment = now or utcnow()
+    row = _held(session, lease, moment)
+    row.state, row.progress, row.note = JobState.DONE.value, 1.0, ""
+    row.error_code = row.error = None
+    row.finished_at = moment
+    leases.release(session, leases.JOB, lease.subject_id, lease.holder, lease.token)
+    return row
+
+
+def fail(
+    session: Session,
+    lease: Lease,
+    code: str,
+    message: str,
+    *,
+    permanent: bool = False,
+    now: datetime | None = None,
+) -> JobRow:
+    """Queue a job again, or set it aside when it cannot succeed or failed three times.
+
+    Raises:
+        LeaseLost: The job is somebody else's now.
+    """
+    moment = now or utcnow()
+    row = _held(session, lease, moment)
+    if permanent or row.attempts >= MAX_ATTEMPTS:
+        _set_aside(session, row, code, message, moment)
+    else:
+        row.state = JobState.QUEUED.value
+        _tell_video(session, row, videos.WAITING)
+        row.error_code, row.error = code, message
+    leases.release(session, leases.JOB, lease.subject_id, lease.holder, lease.token)
+    return row
+
+
+def retry(session: Session, job_id: str) -> JobRow:
+    """Queue a job that was set aside, with all its attempts.
+
+    Raises:
+        StoreError: There is no such job, or it is not set aside.
+    """
+    row = get(session, job_id)
+    if row.state != JobState.SET_ASIDE.value:
+        raise StoreError(f"Job {job_id} is {row.state}; only a job set aside can be retried.")
+    row.state, row.attempts = JobState.QUEUED.value, 0
+    row.error_code = row.error = row.finished_at = None
+    row.progress, row.note = 0.0, ""
+    _tell_video(session, row, videos.WAITING)
+    if row.video_id is not None:
+        cases.bring_back(session, row.video_id)
+    return row
+
+
+def give_back(session: Session, lease: Lease) -> None:
+    """Queue a job again that its worker has no time to finish; the attempt does not count.
+
+    Raises:
+        LeaseLost: The job is somebody else's now.
+    """
+    row = _held(session, lease, None)
+    row.state, row.attempts = JobState.QUEUED.value, row.attempts - 1
+    _tell_video(session, row, videos.WAITING)
+    leases.release(session, leases.JOB, lease.subject_id, lease.holder, lease.token)
+
+
+def get(session: Session, job_id: str) -> JobRow:
+    """Look one job up.
+
+    Raises:
+        StoreError: There is no such job.
+    """
+    row = session.get(JobRow, job_id)
+    if row is None:
+        raise StoreError(f"There is no job {job_id}.")
+    return row
+
+
+def newest_by_video(session: Session, video_ids: list[str]) -> dict[str, JobRow]:
+    """The newest ingest or score job of each video."""
+    rows = session.scalars(
+        select(JobRow)
+        .where(JobRow.video_id.in_(video_ids), JobRow.kind != JobKind.EXPLAIN.value)
+        .order_by(JobRow.id)
+    )
+    return {str(row.video_id): row for row in rows}
+
+
+def by_state(session: Session, state: JobState, limit: int = 200) -> list[JobRow]:
+    """Jobs in one state, newest first."""
+    return list(
+        session.scalars(
+            select(JobRow)
+            .where(JobRow.state == state.value)
+            .order_by(JobRow.id.desc())
+            .limit(limit)
+        )
+    )
+
+
+def counts(session: Session) -> dict[str, int]:
+    """Number of jobs by state; every state is there."""
+    found = dict(session.execute(select(JobRow.state, func.count()).group_by(JobRow.state)).all())
+    return {state.value: int(found.get(state.value, 0)) for state in JobState}
+
+
+def _next_row(session: Session, now: datetime) -> JobRow | None:
+    on = and_(LeaseRow.kind == leases.JOB, LeaseRow.subject_id == JobRow.id)
+    free = or_(LeaseRow.expires_at.is_(None), LeaseRow.expires_at <= now)
+    query = (
+        select(JobRow)
+        .outerjoin(LeaseRow, on)
+        .where(JobRow.state.in_((JobState.QUEUED, JobState.RUNNING)), free)
+        .order_by(JobRow.priority.desc(), JobRow.id)
+        .limit(1)
+        .with_for_update(of=JobRow, skip_locked=True)
+    )
+    return session.scalars(query.execution_options(populate_existing=True)).first()
+
+
+def _held(session: Session, lease: Lease, now: datetime | None) -> JobRow:
+    leases.check(session, lease.kind, lease.subject_id, lease.holder, lease.token, now)
+    return get(session, lease.subject_id)
+
+
+def _set_aside(session: Session, row: JobRow, code: str, message: str, now: datetime) -> None:
+    row.state = JobState.SET_ASIDE.value
+    row.error_code, row.error = code, message
+    row.finished_at = now
+    _tell_video(session, row, videos.FAILED)
+    if row.video_id is not None:
+        cases.set_aside(session, row.video_id)
+    events.append(session, "worker", "job.set_aside", "job", row.id, {"code": code}, now)
+
+
+def _tell_video(session: Session, row: JobRow, status: str) -> None:
+    """Let the video show where its job is. Explaining a case changes no video.
+
+    A video that was scored before stays scored when scoring it again fails.
+    """
+    if row.video_id is None or row.kind == JobKind.EXPLAIN.value:
+        return
+    scored = status == videos.FAILED and videos.has_answer(session, row.video_id)
+    videos.get(session, row.video_id).status = videos.SCORED if scored else status

@@ -1,0 +1,143 @@
+"""Leases with fencing tokens, for reviewers' cases and workers' jobs alike.
+
+A lease is the right to work on one thing until a time. Each time it changes hands its token
+grows, so an answer that arrives after a takeover is known by its old token and refused
+(Kleppmann, "How to do distributed locking", 2016). Claim inside ``store.write()``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from coefvq.errors import LeaseLost
+from coefvq.store.tables import LeaseRow, utcnow
+from coefvq.store.upsert import insert_missing
+
+CASE = "case"
+JOB = "job"
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A lease as its holder knows it."""
+
+    kind: str
+    subject_id: str
+    holder: str
+    token: int
+    expires_at: datetime
+
+
+def claim(
+    session: Session,
+    kind: str,
+    subject_id: str,
+    holder: str,
+    ttl_s: float,
+    now: datetime | None = None,
+) -> Lease | None:
+    """Take the lease, or return ``None`` while somebody else holds it.
+
+    Whoever holds it already gets it again, longer, with the same token.
+    """
+    moment = now or utcnow()
+    row = _locked_row(session, kind, subject_id)
+    if not _live(row, moment):
+        row.token += 1
+        row.holder = holder
+    elif row.holder != holder:
+        return None
+    row.expires_at = moment + timedelta(seconds=ttl_s)
+    session.flush()
+    return _lease(row)
+
+
+def check(
+    session: Session,
+    kind: str,
+    subject_id: str,
+    holder: str,
+    token: int,
+    now: datetime | None = None,
+) -> LeaseRow:
+    """Return the locked row where the lease still holds.
+
+    Raises:
+        LeaseLost: It ran out, was given back, or somebody else has it.
+    """
+    moment = now or utcnow()
+    row = _locked_row(session, kind, subject_id)
+    if row.token != token or row.holder != holder or not _live(row, moment):
+        raise LeaseLost(_why_lost(row, kind, subject_id, holder, moment))
+    return row
+
+
+def heartbeat(
+    session: Session,
+    kind: str,
+    subject_id: str,
+    holder: str,
+    token: int,
+    ttl_s: float,
+    now: datetime | None = None,
+) -> Lease:
+    """Make the lease last ``ttl_s`` from now.
+
+    Raises:
+        LeaseLost: See ``check``.
+    """
+    moment = now or utcnow()
+    row = check(session, kind, subject_id, holder, token, moment)
+    row.expires_at = moment + timedelta(seconds=ttl_s)
+    session.flush()
+    return _lease(row)
+
+
+def release(session: Session, kind: str, subject_id: str, holder: str, token: int) -> bool:
+    """Give the lease back; ``False`` where it was not held (any more)."""
+    row = _locked_row(session, kind, subject_id)
+    if row.token != token or row.holder != holder:
+        return False
+    row.holder = None
+    row.expires_at = None
+    session.flush()
+    return True
+
+
+def current(
+    session: Session, kind: str, subject_id: str, now: datetime | None = None
+) -> Lease | None:
+    """Tell who holds the lease just now, if anybody."""
+    row = session.get(LeaseRow, (kind, subject_id))
+    return _lease(row) if row is not None and _live(row, now or utcnow()) else None
+
+
+def _locked_row(session: Session, kind: str, subject_id: str) -> LeaseRow:
+    insert_missing(
+        session, LeaseRow, kind=kind, subject_id=subject_id, holder=None, token=0, expires_at=None
+    )
+    query = select(LeaseRow).where(LeaseRow.kind == kind, LeaseRow.subject_id == subject_id)
+    return session.scalars(query.with_for_update().execution_options(populate_existing=True)).one()
+
+
+def _live(row: LeaseRow, now: datetime) -> bool:
+    return row.holder is not None and row.expires_at is not None and row.expires_at > now
+
+
+def _lease(row: LeaseRow) -> Lease:
+    assert row.holder is not None and row.expires_at is not None  # only called on live rows
+    return Lease(row.kind, row.subject_id, row.holder, row.token, row.expires_at)
+
+
+def _why_lost(row: LeaseRow, kind: str, subject_id: str, holder: str, now: datetime) -> str:
+    if _live(row, now) and row.holder != holder:
+        return (
+            f"The {kind} {subject_id} was taken over by {row.holder}; your answer was not stored."
+        )
+    return (
+        f"Your time on the {kind} {subject_id} ran out; your answer was not stored. Open it again."
+    )

@@ -1,0 +1,12 @@
+"""``python -m coefvq.work``: the child that ``start_background_worker`` starts."""
+
+from __future__ import annotations
+
+import logging
+
+from coefvq.settings import load_settings
+from coefvq.work.process import run_child
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
+    run_child(load_settings())

@@ -1,0 +1,33 @@
+"""What a worker needs of a cascade."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Protocol
+
+from coefvq.domain import CascadeResult
+from coefvq.settings import Settings
+from coefvq.store.signals_cache import SignalsCache
+
+
+class Assessor(Protocol):
+    """The part of ``coefvq.cascade.Cascade`` that workers call."""
+
+    def assess(
+        self,
+        path: str | Path,
+        title: str | None = None,
+        caption: str | None = None,
+        stage: Literal["auto", "prefilter", "mllm"] = "auto",
+        rationale: bool | Literal["never", "for_people", "always"] = False,
+        signals_cache: SignalsCache | None = None,
+        sha256: str | None = None,
+    ) -> CascadeResult:
+        """Score one file; see ``Cascade.assess``."""
+
+
+def load_cascade(settings: Settings) -> Assessor:
+    """Load the real cascade. The import waits until here because it brings torch."""
+    from coefvq.cascade import Cascade
+
+    return Cascade.load(settings)

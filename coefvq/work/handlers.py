@@ -1,0 +1,208 @@
+"""What each kind of job does. A handler computes first and returns what to store.
+
+The worker runs what is returned in the transaction that closes the job, after the fencing
+token was checked: a result and its job's end are stored together or not at all.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy.orm import Session
+
+from coefvq.domain import MediaInfo
+from coefvq.errors import MediaError, StoreError
+from coefvq.review import priority
+from coefvq.settings import Settings
+from coefvq.store import cases, jobs, results, videos
+from coefvq.store.jobs import ClaimedJob
+from coefvq.store.session import Store
+from coefvq.store.signals_cache import SignalsCache
+from coefvq.store.tables import JobKind, VideoRow
+from coefvq.work.assessor import Assessor
+
+if TYPE_CHECKING:
+    from coefvq.media.limits import MediaLimits
+
+log = logging.getLogger(__name__)
+
+Apply = Callable[[Session], None]
+Report = Callable[[float, str], None]
+NO_PREVIEW = "no_preview"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What handlers work with. ``cascade`` loads models at its first call."""
+
+    settings: Settings
+    store: Store
+    cascade: Callable[[], Assessor]
+    name: str
+
+
+def ingest(bench: Bench, job: ClaimedJob, report: Report) -> Apply:
+    """Probe the file, make what people look at, and queue the scoring.
+
+    Raises:
+        MediaError: The file cannot be used.
+    """
+    from coefvq.media.limits import MediaLimits
+    from coefvq.media.probe import probe
+
+    video, path = _video(bench, job)
+    report(0.1, "reading the file")
+    limits = MediaLimits.from_settings(bench.settings)
+    info = probe(path, limits, sha256=video.sha256)
+    report(0.3, "making previews")
+    names, warnings = _previews(bench, video, info, limits, _steps(report, 0.3, 0.95))
+    kept = replace(info, warnings=(*info.warnings, *warnings))
+
+    def apply(session: Session) -> None:
+        row = videos.get(session, video.id)
+        videos.set_info(row.media, kept)
+        for kind, name in names.items():
+            setattr(row.media, kind, name)
+        jobs.enqueue(session, JobKind.SCORE, video_id=video.id)
+        row.status = videos.WAITING
+
+    return apply
+
+
+def score(bench: Bench, job: ClaimedJob, report: Report) -> Apply:
+    """Run the cascade, with a rationale where a person is due.
+
+    A payload of ``{"stage": "mllm"}`` is a person's wish to hear the MLLM: it runs whatever the
+    routing says, and explains itself.
+
+    Raises:
+        MediaError: The file cannot be used.
+    """
+    video, path = _video(bench, job)
+    report(0.05, "loading models")
+    cascade = bench.cascade()
+    report(0.2, "scoring")
+    cache = SignalsCache(bench.store)
+    asked = job.payload.get("stage") == "mllm"
+    result = cascade.assess(
+        path,
+        title=video.title,
+        caption=video.caption,
+        stage="mllm" if asked else "auto",
+        rationale="always" if asked else "for_people",
+        signals_cache=cache,
+        sha256=video.sha256,
+    )
+    report(0.95, "storing")
+
+    def apply(session: Session) -> None:
+        row = videos.get(session, video.id)
+        before = tuple((row.media.info or {}).get("warnings", ()))
+        kept = tuple(code for code in before if code == NO_PREVIEW)
+        results.record(
+            session,
+            row,
+            replace(result, warnings=(*result.warnings, *kept)),
+            payloads=cache.pending,
+            priority=priority.of,
+            actor=bench.name,
+        )
+
+    return apply
+
+
+def explain(bench: Bench, job: ClaimedJob, report: Report) -> Apply:
+    """Write the rationale of an MLLM answer that is there already.
+
+    Raises:
+        StoreError: The MLLM did not answer, so there is nothing to explain.
+    """
+    with bench.store.read() as session:
+        case = cases.get(session, str(job.case_id))
+        video = videos.get(session, case.video_id)
+    report(0.1, "loading models")
+    cascade = bench.cascade()
+    report(0.3, "writing the rationale")
+    cache = SignalsCache(bench.store)
+    result = cascade.assess(
+        _path(bench.settings, video),
+        title=video.title,
+        caption=video.caption,
+        stage="mllm",
+        rationale="always",
+        signals_cache=cache,
+        sha256=video.sha256,
+    )
+    rationale = result.mllm.rationale if result.mllm else None
+    if rationale is None:
+        raise StoreError(f"Case {case.id}: the MLLM gave no rationale.")
+
+    def apply(session: Session) -> None:
+        results.add_rationale(session, cases.get(session, case.id), rationale, bench.name)
+
+    return apply
+
+
+def _steps(report: Report, low: float, high: float) -> Callable[[float], None]:
+    """Pass progress on in tenths: each report is a write."""
+    last = 0
+
+    def progress(share: float) -> None:
+        nonlocal last
+        if (step := int(share * 10)) > last:
+            last = step
+            report(low + (high - low) * step / 10, "making previews")
+
+    return progress
+
+
+HANDLERS: dict[JobKind, Callable[[Bench, ClaimedJob, Report], Apply]] = {
+    JobKind.INGEST: ingest,
+    JobKind.SCORE: score,
+    JobKind.EXPLAIN: explain,
+}
+
+
+def _video(bench: Bench, job: ClaimedJob) -> tuple[VideoRow, Path]:
+    with bench.store.read() as session:
+        video = videos.get(session, str(job.video_id))
+    return video, _path(bench.settings, video)
+
+
+def _path(settings: Settings, video: VideoRow) -> Path:
+    path = settings.media_dir / video.media.file_name
+    if not path.is_file():
+        raise MediaError(
+            f"Video {video.id}: its file {path} is gone. Upload it again.", code="not_found"
+        )
+    return path
+
+
+def _previews(
+    bench: Bench,
+    video: VideoRow,
+    info: MediaInfo,
+    limits: MediaLimits,
+    progress: Callable[[float], None],
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Names of the files made; a video of which none can be made is scored all the same."""
+    media, folder = video.media, bench.settings.previews_dir
+    known = {"proxy": media.proxy, "poster": media.poster, "contact_sheet": media.contact_sheet}
+    if all(name and (folder / name).is_file() for name in known.values()):
+        return {}, ()
+    from coefvq.media.previews import make_previews
+
+    try:
+        made = make_previews(info, folder, limits, progress)
+    except MediaError as error:
+        log.warning("video %s has no previews: %s", video.id, error)
+        return {}, (NO_PREVIEW,)
+    return {
+        "proxy": made.proxy.name,
+        "poster": made.poster.name,
+        "contact_sheet": made.contact_sheet.name,
+    }, ()

@@ -1,0 +1,128 @@
+"""The worker: takes jobs under leases and does them, one at a time."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Callable
+
+from coefvq.errors import CoefVQError, LeaseLost, MediaError
+from coefvq.settings import Settings
+from coefvq.store import jobs
+from coefvq.store.jobs import ClaimedJob
+from coefvq.store.leases import Lease
+from coefvq.store.session import Store
+from coefvq.work.assessor import Assessor
+from coefvq.work.handlers import HANDLERS, Bench
+from coefvq.work.heartbeat import Heartbeat
+
+log = logging.getLogger(__name__)
+CascadeFactory = Callable[[Settings], Assessor]
+
+
+def worker_name() -> str:
+    """A name that no other worker has, not even the one that had this process id before."""
+    return f"worker-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+
+
+class Worker:
+    """Does jobs until told to stop. Run several in several processes, not in one.
+
+    Args:
+        cascade_factory: Loads the models; called at the first job that needs them.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        cascade_factory: CascadeFactory,
+        name: str | None = None,
+    ):
+        self.settings = settings
+        self.store = store
+        self.name = name or worker_name()
+        self._factory = cascade_factory
+        self._cascade: Assessor | None = None
+        self._current: Lease | None = None
+
+    def run_once(self, stop: threading.Event | None = None) -> int:
+        """Work until nothing is left to take; return how many jobs were taken."""
+        taken = 0
+        while not (stop is not None and stop.is_set()) and self.work_one():
+            taken += 1
+        return taken
+
+    def run_forever(self, stop: threading.Event, idle_s: float = 0.5) -> None:
+        """Work until ``stop`` is set, looking for new jobs every ``idle_s`` seconds."""
+        while not stop.is_set():
+            if self.run_once(stop) == 0:
+                stop.wait(idle_s)
+
+    def work_one(self) -> bool:
+        """Take one job and see it through to done, queued again or set aside.
+
+        Returns:
+            Whether there was one.
+        """
+        with self.store.write() as session:
+            job = jobs.claim_next(session, self.name, self.settings.lease_s)
+        if job is None:
+            return False
+        self._current = job.lease
+        try:
+            with Heartbeat(self.store, job.lease, self.settings.lease_s):
+                self._do(job)
+        except LeaseLost as error:
+            log.warning("job %s: %s", job.id, error)
+        finally:
+            self._current = None
+        return True
+
+    def give_back(self) -> None:
+        """Queue the job at hand again, for a worker that has to stop now."""
+        held = self._current
+        if held is None:
+            return
+        try:
+            with self.store.write() as session:
+                jobs.give_back(session, held)
+        except LeaseLost as error:
+            log.info("%s", error)
+
+    def _do(self, job: ClaimedJob) -> None:
+        bench = Bench(self.settings, self.store, self._models, self.name)
+        try:
+            apply = HANDLERS[job.kind](
+                bench, job, lambda share, note: self._report(job, share, note)
+            )
+            with self.store.write() as session:
+                jobs.finish(session, job.lease)
+                apply(session)
+        except LeaseLost:
+            raise
+        except MediaError as error:
+            self._fail(job, error.code, str(error), permanent=True)
+        except CoefVQError as error:
+            self._fail(job, error.code, str(error))
+        except Exception as error:
+            # Whatever a model or codec throws must not stop the worker; it is kept with the job.
+            log.exception("job %s (%s) failed", job.id, job.kind)
+            self._fail(job, "internal_error", f"{type(error).__name__}: {error}")
+
+    def _models(self) -> Assessor:
+        if self._cascade is None:
+            self._cascade = self._factory(self.settings)
+        return self._cascade
+
+    def _report(self, job: ClaimedJob, share: float, note: str) -> None:
+        with self.store.write() as session:
+            jobs.report(session, job.lease, share, note)
+
+    def _fail(self, job: ClaimedJob, code: str, message: str, permanent: bool = False) -> None:
+        log.warning("job %s (%s), attempt %d: %s", job.id, job.kind, job.attempt, message)
+        with self.store.write() as session:
+            jobs.fail(session, job.lease, code, message, permanent=permanent)

@@ -1,0 +1,1 @@
+"""The pages people work on: thin, over ``coefvq.review`` and ``coefvq.store``."""

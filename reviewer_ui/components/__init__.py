@@ -1,0 +1,1 @@
+"""Parts of pages: pure functions from views to escaped HTML, without the store."""

@@ -1,0 +1,206 @@
+"""The library's cards, its toolbar and its upload area."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from coefvq import taxonomy
+from coefvq.review.views import CaseBadge, IngestProgress, LibraryItem, LibraryPage
+from reviewer_ui.components.player import media_url
+from reviewer_ui.markup import NOTHING, Markup, attribute, clock, h, join, probability
+from reviewer_ui.words import ROUTES, STATUSES, VERDICTS, plain, remedy
+
+GRAVE_SEVERITY = 3
+_INTEREST = {"queued": 3, "pending": 1, "auto": 1, "decided": 0, "set_aside": 0}
+
+
+def more_interesting(cases: Sequence[CaseBadge]) -> CaseBadge | None:
+    """The case a click on the poster opens: waiting first, then the likelier violation."""
+    return max(
+        cases,
+        key=lambda c: (_INTEREST.get(c.state, 0), c.verdict == "violation", c.probability or 0.0),
+        default=None,
+    )
+
+
+def case_url(case_id: str) -> str:
+    """The link of a case."""
+    return f"/?case={case_id}"
+
+
+def _badge(case: CaseBadge) -> Markup:
+    verdict = case.decided or case.verdict
+    if verdict is None:
+        return h(
+            '<a class="badge" href="{}"><span class="task">{}</span><span class="p">–</span>'
+            '<span class="verdict muted">not scored yet</span></a>',
+            case_url(case.case_id),
+            case.task,
+        )
+    words = plain(VERDICTS, verdict)
+    where = "a person said so" if case.decided else plain(ROUTES, case.route)
+    shown = where if case.decided is None else f"{words} ({where})"
+    return h(
+        '<a class="badge {}" href="{}" title="{}: {}, {}"><span class="task">{}</span>'
+        '<span class="p">{}</span><span class="verdict">{}</span></a>',
+        verdict,
+        case_url(case.case_id),
+        case.task,
+        words,
+        where,
+        case.task,
+        probability(case.probability),
+        shown,
+    )
+
+
+def _is_grave(case: CaseBadge) -> bool:
+    """Whether the poster stays blurred until it is pointed at."""
+    found = case.decided or case.verdict
+    worst = max(policy.severity for policy in taxonomy.task(case.task).policies)
+    return found == "violation" and worst >= GRAVE_SEVERITY
+
+
+def _poster(item: LibraryItem, link: str | None) -> Markup:
+    picture = (
+        h('<img src="{}" alt="" loading="lazy" decoding="async">',
+          media_url(item.video_id, "poster"))
+        if item.poster
+        else h('<span class="none">no preview yet</span>')
+    )  # fmt: skip
+    length = h('<span class="length">{}</span>', clock(item.duration_s)) if item.duration_s else ""
+    if link is None:
+        return h('<div class="poster">{}{}</div>', picture, length)
+    return h('<a class="poster" href="{}" tabindex="-1" aria-hidden="true">{}{}</a>',
+             link, picture, length)  # fmt: skip
+
+
+def _progress(item: LibraryItem) -> Markup:
+    if item.progress is None or item.error_code is not None:
+        return NOTHING
+    return h(
+        '<progress max="1" value="{}" aria-label="Scoring"></progress><span class="do">{}</span>',
+        f"{item.progress:.2f}",
+        item.note or "waits for its turn",
+    )
+
+
+def _trouble(item: LibraryItem) -> Markup:
+    if item.error_code is None:
+        return NOTHING
+    retry = NOTHING if item.job_id is None else h(
+        '<button type="button" class="retry" data-do="retry" data-job="{}">Retry</button>',
+        item.job_id,
+    )  # fmt: skip
+    return h(
+        '<p class="why"><b>{}</b> {}</p><p class="do">{}</p>{}',
+        item.error_code,
+        item.error or "",
+        remedy(item.error_code),
+        retry,
+    )
+
+
+def card(item: LibraryItem) -> Markup:
+    """Render one video."""
+    best = more_interesting(item.cases)
+    link = case_url(best.case_id) if best else None
+    grave = any(_is_grave(case) for case in item.cases)
+    name = item.title or item.original_name
+    title = h('<a href="{}" dir="auto">{}</a>', link, name) if link else h("{}", name)
+    return h(
+        '<article class="card clip{}" data-video="{}" title="{}">{}<div class="body">'
+        '<h3 dir="auto">{}</h3><span class="chip {}">{}</span>{}{}'
+        '<div class="badges">{}</div></div></article>',
+        " grave" if grave else "",
+        item.video_id,
+        item.original_name,
+        _poster(item, link),
+        title,
+        item.status,
+        plain(STATUSES, item.status),
+        _progress(item),
+        _trouble(item),
+        join(_badge(case) for case in item.cases) if item.error_code is None else NOTHING,
+    )
+
+
+def pages(found: LibraryPage, size: int) -> Markup:
+    """Render the way to earlier and later pages, or nothing where all fits on one."""
+    if found.total <= size and found.offset == 0:
+        return NOTHING
+    last = found.offset + len(found.items)
+    return h(
+        '<button type="button" data-do="page" data-offset="{}"{}>Newer</button>'
+        '<span class="muted">{}–{} of {}</span>'
+        '<button type="button" data-do="page" data-offset="{}"{}>Older</button>',
+        max(0, found.offset - size),
+        attribute("disabled", found.offset == 0),
+        found.offset + 1 if found.items else 0,
+        last,
+        found.total,
+        found.offset + size,
+        attribute("disabled", last >= found.total),
+    )
+
+
+def remaining(seconds: float | None) -> str:
+    """How long it will take, never more exact than is known."""
+    if seconds is None:
+        return "remaining time not known yet"
+    if seconds < 60:
+        return "less than a minute left"
+    return f"about {round(seconds / 60)} min left"
+
+
+def ingest(progress: IngestProgress | None, left_s: float | None) -> Markup:
+    """Render how far the scoring is: n of m and the time that is left."""
+    if progress is None or progress.total == 0:
+        return NOTHING
+    settled = progress.done + progress.failed
+    if settled >= progress.total:
+        failed = f", {progress.failed} failed" if progress.failed else ""
+        return h("<b>{} of {}</b> scored{}", progress.done, progress.total, failed)
+    failed = f", {progress.failed} failed" if progress.failed else ""
+    return h(
+        '<span class="spin"></span><b>{} of {}</b> scored{}, {}{}',
+        progress.done,
+        progress.total,
+        failed,
+        remaining(left_s),
+        f" · {progress.note}" if progress.note else "",
+    )
+
+
+def _options(choices: Iterable[tuple[str, str]]) -> Markup:
+    return join(h('<option value="{}">{}</option>', value, label) for value, label in choices)
+
+
+def upload_area(limit_bytes: int) -> Markup:
+    """Render the drop area, what is posted with the files, and the button."""
+    return h(
+        '<section class="card upload" aria-label="Add videos">'
+        '<label id="upload-videos" data-limit="{}"><span><b>Choose videos</b> or drop them here'
+        '</span><input type="file" multiple accept="video/*,.mkv,.mov,.avi,.webm,.ts"></label>'
+        '<label class="text" id="upload-title">Title as posted'
+        '<input type="text" maxlength="500" autocomplete="off"></label>'
+        '<label class="text" id="upload-caption">Caption as posted'
+        '<input type="text" maxlength="4000" autocomplete="off"></label>'
+        '<button type="button" id="upload-start" class="primary" disabled>Upload</button>'
+        '<ul class="files" hidden aria-live="polite"></ul></section>',
+        limit_bytes,
+    )
+
+
+def toolbar(tasks: Iterable[tuple[str, str]], statuses: Iterable[str]) -> Markup:
+    """Render search and filters."""
+    return h(
+        '<div class="filters" role="search">'
+        '<label class="text" id="library-search">Search'
+        '<input type="search" placeholder="title, caption, file name" maxlength="200"></label>'
+        '<label class="text" id="library-filter-task">Task<select>{}</select></label>'
+        '<label class="text" id="library-filter-status">Status<select>{}</select></label>'
+        '<span class="found" id="library-found" role="status"></span></div>',
+        _options([("", "all tasks"), *tasks]),
+        _options([("", "every status"), *((s, plain(STATUSES, s)) for s in statuses)]),
+    )

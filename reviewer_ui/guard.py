@@ -1,0 +1,136 @@
+"""The door: which hosts, origins and paths are answered, and with which headers.
+
+Serving on loopback is not enough: any web page a reviewer opens may post to 127.0.0.1, and a
+name that resolves there (DNS rebinding) may read the answers. Both are refused here, before
+Gradio or any route of ours sees the request.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from reviewer_ui.who import is_loopback
+
+BODY_LIMIT = 1024 * 1024
+"""Bytes of a request body outside the upload route."""
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+UPLOAD_PATH = "/upload"
+
+_CLOSED_NAMES = ("call", "deep_link", "file", "file=", "mcp", "monitoring", "proxy=", "run",
+                 "run-history", "runs", "stream", "upload_progress")  # fmt: skip
+CLOSED = (
+    "/gradio_api/upload",
+    *(f"{prefix}/{name}" for prefix in ("", "/gradio_api") for name in _CLOSED_NAMES),
+)
+"""Gradio's ways to files, functions and figures that these pages do not use."""
+
+POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        # Gradio compiles its templates in the page, so it needs both of these; attributes such
+        # as onerror= stay dead, whatever a title says.
+        "script-src 'self' 'unsafe-inline' 'unsafe-eval'",
+        "script-src-attr 'none'",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data: blob:",
+        "media-src 'self' blob:",
+        "connect-src 'self'",
+        "font-src 'self' data:",
+        "worker-src 'self' blob:",
+        "object-src 'none'",
+        "base-uri 'self'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    )
+)
+
+HEADERS = {
+    "content-security-policy": POLICY,
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+    "referrer-policy": "same-origin",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+}
+
+
+def host_name(host: str) -> str:
+    """The name in a Host header, without its port."""
+    return urlsplit(f"//{host}").hostname or ""
+
+
+def refusal(method: str, path: str, headers: Headers) -> tuple[int, str] | None:
+    """Decide whether a request is turned away: (status, reason), or ``None`` to let it in."""
+    host = headers.get("host", "")
+    if not is_loopback(host_name(host)):
+        return 403, "This address serves only http://127.0.0.1 and http://localhost."
+    if _closed(path):
+        return 404, "Not here."
+    if _from_elsewhere(method, host, headers):
+        return 403, "Requests from other sites are refused."
+    return _too_big(method, path, headers)
+
+
+def _closed(path: str) -> bool:
+    clean = path.rstrip("/")
+    return any(
+        clean == name or path.startswith(name if name.endswith("=") else name + "/")
+        for name in CLOSED
+    )
+
+
+def _from_elsewhere(method: str, host: str, headers: Headers) -> bool:
+    site = headers.get("sec-fetch-site", "none")
+    if method in SAFE_METHODS:
+        return site == "cross-site" and headers.get("sec-fetch-mode") != "navigate"
+    origin = headers.get("origin")
+    if origin is not None:
+        return urlsplit(origin).netloc != host
+    return site not in {"same-origin", "none"}
+
+
+def _too_big(method: str, path: str, headers: Headers) -> tuple[int, str] | None:
+    if method in SAFE_METHODS or path == UPLOAD_PATH:
+        return None
+    length = headers.get("content-length")
+    if length is None:
+        return 411, "A Content-Length is needed."
+    if not length.isdigit() or int(length) > BODY_LIMIT:
+        return 413, "The request is too large."
+    return None
+
+
+class Guard:
+    """ASGI middleware around everything that is served."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse or pass a request on, and put the headers on every answer."""
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        if scope["type"] != "http":  # no page of ours opens a web socket
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        refused = refusal(scope["method"], scope["path"], Headers(scope=scope))
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                answer = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    answer[name] = value
+            await send(message)
+
+        if refused is not None:
+            status, reason = refused
+            await PlainTextResponse(reason, status)(scope, receive, send_with_headers)
+            return
+        await self.app(scope, receive, send_with_headers)

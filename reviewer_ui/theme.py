@@ -1,0 +1,50 @@
+"""Looks: Gradio's theme without outside fonts, and our own stylesheets and scripts."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+import gradio as gr
+
+from reviewer_ui.markup import h, join
+
+STATIC = Path(__file__).parent / "static"
+STATIC_PATH = "/ui"
+FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "DejaVu Sans", "sans-serif")
+MONO = ("ui-monospace", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace")
+PAPER, PAPER_DARK = "#f4f6f9", "#12151b"
+INK, INK_DARK = "#1a1f29", "#e7eaf0"
+
+
+def gradio_theme() -> gr.themes.Base:
+    """The plainest theme, in system fonts: the default one fetches its fonts from the web."""
+    theme = gr.themes.Base(font=FONT, font_mono=MONO)
+    return theme.set(
+        body_background_fill=PAPER,
+        body_background_fill_dark=PAPER_DARK,
+        body_text_color=INK,
+        body_text_color_dark=INK_DARK,
+    )
+
+
+@cache
+def version(name: str) -> str:
+    """Start of a static file's hash: a changed file gets a new address."""
+    return hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
+
+
+def _address(name: str) -> str:
+    return f"{STATIC_PATH}/{name}?v={version(name)}"
+
+
+def head(*names: str) -> str:
+    """Tags for the static files of a page, in their order; scripts run in that order."""
+    tags = (
+        h('<link rel="stylesheet" href="{}">', _address(name))
+        if name.endswith(".css")
+        else h('<script src="{}"></script>', _address(name))
+        for name in names
+    )
+    return str(join(tags))

@@ -1,0 +1,66 @@
+"""The machine's codes in plain words."""
+
+from __future__ import annotations
+
+VERDICTS = {
+    "ok": "no violation",
+    "violation": "violation",
+    "needs_human": "a person decides",
+}
+ROUTES = {
+    "auto_pass": "passed automatically",
+    "auto_flag": "flagged automatically",
+    "human": "sent to a person",
+    "mllm": "waits for the MLLM",
+}
+STATES = {
+    "pending": "being scored",
+    "queued": "waits for review",
+    "auto": "settled automatically",
+    "decided": "decided",
+    "set_aside": "set aside",
+}
+STATUSES = {
+    "waiting": "waits to be scored",
+    "scoring": "being scored",
+    "to_review": "to review",
+    "decided": "decided",
+    "auto_flag": "flagged by the machine",
+    "auto_pass": "passed by the machine",
+    "failed": "failed",
+}
+WHY_NOT = {
+    "not_trained": "not covered by this model",
+    "not_scored": "not scored yet",
+    "not_prompted": "not covered by this model",
+    "language_not_covered": "not covered: the text is not English",
+    "speech_not_understood": "not covered: speech was not understood",
+    "no_text": "not covered: there is no text to read",
+    "no_signals": "not covered: nothing could be read",
+    "modality_absent": "not covered: what it reads is absent",
+}
+ERRORS = {
+    "unreadable_media": "Check that it plays elsewhere, then upload it again.",
+    "unsupported_media": "Convert it to MP4 (H.264) and upload it again.",
+    "too_long": "Cut it, or raise COEFVQ_MAX_DURATION_S.",
+    "too_large": "Make it smaller, or raise COEFVQ_MAX_BYTES.",
+    "not_found": "The file is gone: upload it again.",
+    "model_unavailable": "Run `coefvq doctor` to see what is missing, then retry.",
+}
+
+
+def plain(table: dict[str, str], code: str | None) -> str:
+    """Look a code up; an unknown one is shown with spaces for underscores."""
+    return table.get(code or "", (code or "–").replace("_", " "))
+
+
+def why_not(code: str | None) -> str:
+    """Why a policy has no score."""
+    if code in WHY_NOT:
+        return WHY_NOT[code]
+    return "not covered" + (f": {code.replace('_', ' ')}" if code else " by this model")
+
+
+def remedy(code: str | None) -> str:
+    """What to do about a job that was set aside."""
+    return ERRORS.get(code or "", "Retry; if it fails again, look into the worker's log.")

@@ -1,0 +1,221 @@
+"""The library in a real browser: upload, browse, filter, retry, open."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from coefvq.store import jobs, videos
+from coefvq.store.tables import JobKind, VideoRow
+from tests.ui.world import HOSTILE, World, add, make_clip
+
+pytestmark = pytest.mark.browser
+
+IDS = [
+    "upload-videos",
+    "upload-title",
+    "upload-caption",
+    "upload-start",
+    "library-search",
+    "library-filter-task",
+    "library-filter-status",
+    "library-grid",
+    "ingest-progress",
+]
+
+
+def open_library(page, app: str, query: str = "") -> None:
+    page.goto(f"{app}/library{query}")
+    page.wait_for_selector(".cv.ready")
+
+
+def titles(page) -> list[str]:
+    return page.locator(".clip h3").all_inner_texts()
+
+
+def clip(page, world: World, name: str):
+    return page.locator(f'.clip[data-video="{world.ids[name]}"]')
+
+
+def test_all_promised_elements_are_there_and_nothing_is_fetched_outside(page, app):
+    open_library(page, app)
+    for element in IDS:
+        assert page.locator(f"[id='{element}']").count() == 1, element
+    assert page.outside == []
+    assert page.faults == []
+
+
+def test_cards_say_what_the_machine_said(page, app, world):
+    open_library(page, app)
+    text = clip(page, world, "argument").inner_text()
+    for words in ("crazy argument", "to review", "icd", "0.87", "sent to a person", "ucc", "0:03"):
+        assert words in text
+    assert "5 of 7 scored, 1 failed" in page.inner_text("#ingest-progress")
+    assert page.inner_text("#library-found") == "7 videos"
+
+
+def test_hostile_titles_are_shown_and_never_run(page, app, world):
+    open_library(page, app)
+    assert clip(page, world, "hostile").locator("h3").text_content() == HOSTILE
+    assert page.evaluate("window.pwned") is None
+    assert page.outside == []
+
+
+@pytest.mark.parametrize("with_mouse", [True, False], ids=["click", "Enter"])
+def test_a_card_opens_its_more_interesting_case(page, app, world, with_mouse):
+    open_library(page, app)
+    if with_mouse:
+        clip(page, world, "argument").locator(".poster").click()
+    else:
+        clip(page, world, "argument").locator("h3 a").focus()
+        page.keyboard.press("Enter")
+    page.wait_for_selector(f'.form[data-case="{world.case("argument")}"]')
+
+
+def test_both_tasks_are_reachable(page, app, world):
+    open_library(page, app)
+    links = clip(page, world, "argument").locator(".badge").evaluate_all(
+        "all => all.map(a => new URL(a.href).search)"
+    )  # fmt: skip
+    assert links == [f"?case={world.case('argument', task)}" for task in ("icd", "ucc")]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        ("library-search", "pasta", ["cooking pasta in ten minutes"]),
+        ("library-search", "no such words", []),
+        ("library-filter-status", "failed", ["broken upload"]),
+        ("library-filter-status", "waiting", ["just uploaded"]),
+    ],
+)
+def test_search_and_filters(page, app, field, value, expected):
+    open_library(page, app)
+    if field == "library-search":
+        page.fill(f"#{field}", value)
+    else:
+        page.select_option(f"#{field}", value)
+    page.wait_for_function("n => document.querySelectorAll('.clip').length === n",
+                           arg=len(expected))  # fmt: skip
+    assert titles(page) == expected
+    if not expected:
+        assert "No video fits this search." in page.inner_text("#library-empty")
+    page.reload()
+    page.wait_for_selector(".cv.ready")
+    assert titles(page) == expected
+
+
+def test_a_task_filter_shows_only_that_task(page, app, world):
+    open_library(page, app)
+    page.select_option("#library-filter-task", "ucc")
+    page.wait_for_function("document.querySelectorAll('.clip .badge').length === 6")
+    tasks = set(page.locator(".badge .task").all_inner_texts())
+    assert tasks == {"ucc"}
+
+
+def test_what_failed_says_why_and_can_be_retried(page, app, world):
+    open_library(page, app)
+    card = clip(page, world, "broken")
+    text = card.inner_text()
+    assert "unreadable_media" in text and "no frame can be decoded" in text
+    assert "Check that it plays elsewhere" in text
+    card.locator(".retry").click()
+    page.wait_for_function(
+        "id => document.querySelector(`[data-video='${id}']`).innerText.includes('waits')",
+        arg=world.ids["broken"],
+    )
+    with world.store.read() as session:
+        assert jobs.open_job(session, JobKind.INGEST, video_id=world.ids["broken"]) is not None
+
+
+def stored(world: World, video_id: str) -> VideoRow:
+    with world.store.read() as session:
+        row = videos.get(session, video_id)
+        assert row.media.sha256
+        return row
+
+
+def test_several_files_are_uploaded_with_title_and_caption(page, app, world, tmp_path):
+    paths = [make_clip(tmp_path / f"clip {n} ünï.mp4", 0.5, n) for n in (1, 2)]
+    open_library(page, app)
+    page.set_input_files("#upload-videos", paths)
+    page.fill("#upload-title", "as posted")
+    page.fill("#upload-caption", HOSTILE)
+    assert page.inner_text("#upload-start") == "Upload 2 videos"
+    page.click("#upload-start")
+    page.wait_for_function("document.querySelectorAll('.clip').length === 9")
+    assert page.inner_text("#ingest-progress").startswith("0 of 2 scored")
+    ids = page.locator(".clip").evaluate_all("all => all.slice(0, 2).map(c => c.dataset.video)")
+    rows = [stored(world, video_id) for video_id in ids]
+    assert {row.original_name for row in rows} == {path.name for path in paths}
+    assert {(row.title, row.caption) for row in rows} == {("as posted", HOSTILE)}
+    hashes = {hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+    assert {row.sha256 for row in rows} == hashes
+    assert page.evaluate("window.pwned") is None
+    assert list((world.settings.home / "uploads").iterdir()) == []
+
+
+def test_a_file_over_the_limit_says_so_and_the_others_go_on(page, app, world, tmp_path: Path):
+    huge, fine = tmp_path / "huge.mp4", make_clip(tmp_path / "fine.mp4", 0.5, 1)
+    huge.write_bytes(b"x" * (6 * 2**20))
+    open_library(page, app)
+    page.set_input_files("#upload-videos input", [huge, fine])
+    page.click("#upload-start")
+    page.wait_for_function("document.querySelectorAll('.clip').length === 8")
+    assert "Larger than the limit of 5.0 MB" in page.inner_text(".files")
+
+
+def test_a_chosen_file_can_be_removed_before_it_is_sent(page, app, tmp_path):
+    open_library(page, app)
+    page.set_input_files("#upload-videos", make_clip(tmp_path / "a.mp4", 0.5))
+    page.click(".file-drop")
+    assert page.is_disabled("#upload-start")
+
+
+def test_a_large_library_is_paged(page, empty_world, empty_app):
+    add(empty_world, "one", title="number 0", seconds=0.5)
+    with empty_world.store.write() as session:
+        media = videos.get(session, empty_world.ids["one"]).media
+        for n in range(1, 60):
+            videos.add_video(session, media, uploader="local", original_name="n.mp4",
+                             title=f"number {n}")  # fmt: skip
+    open_library(page, empty_app)
+    assert (len(titles(page)), titles(page)[0]) == (48, "number 59")
+    assert "1–48 of 60" in page.inner_text("#library-pages")
+    page.click("text=Older")
+    page.wait_for_function("document.querySelectorAll('.clip').length === 12")
+    assert titles(page)[-1] == "number 0"
+    lazy = page.eval_on_selector_all(".clip img", "all => all.every(i => i.loading === 'lazy')")
+    assert lazy
+
+
+def test_an_empty_library_says_what_to_do(page, empty_app):
+    open_library(page, empty_app)
+    assert "No videos yet. Choose some above." in page.inner_text("#library-empty")
+
+
+def test_polling_replaces_no_card_that_did_not_change(page, app, world):
+    open_library(page, app)
+    page.evaluate("document.querySelectorAll('.clip').forEach(c => { c.stamp = 1 })")
+    with page.expect_response(lambda r: "component_server" in r.url):
+        pass
+    page.wait_for_timeout(200)
+    assert page.evaluate("[...document.querySelectorAll('.clip')].every(c => c.stamp === 1)")
+
+
+def test_a_phone_gets_no_sideways_scroll(page, app):
+    page.set_viewport_size({"width": 390, "height": 844})
+    open_library(page, app)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_every_control_has_a_name(page, app):
+    open_library(page, app)
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll('.cv button, .cv input, .cv select')]
+          .filter(e => !(e.getAttribute('aria-label') || e.textContent.trim()
+            || e.labels?.[0]?.textContent.trim())).map(e => e.outerHTML)"""
+    )
+    assert nameless == []

@@ -1,0 +1,189 @@
+"""The CSV of corrections: columns, rows, undone decisions, hostile text, no decision."""
+
+from __future__ import annotations
+
+import csv
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from coefvq import taxonomy
+from coefvq.domain import RouteName
+from coefvq.export.cells import unguard
+from coefvq.export.corrections import COLUMNS
+from coefvq.export.csv import export_csv
+from coefvq.review import decide, queue
+from coefvq.review.views import DecisionForm
+from coefvq.settings import Settings
+from coefvq.store.session import Store
+from tests.store_factory import ANN, BOB, route, scored
+
+PROMISED = (
+    "video_id,video_sha256,path,title,task,policy,label,machine_label,machine_probability,stage,"
+    "reviewer,role,reason,comment,start_s,end_s,decided_at,propensity"
+)
+HOSTILE = '=HYPERLINK("http://evil","free"),\n<script>'
+REMOVE = DecisionForm(
+    {"hate_harassment": True}, "remove", {"hate_harassment": "other"}, HOSTILE, 1.5, 4.0
+)
+
+
+def submit(store: Store, settings: Settings, case_id: str, form: DecisionForm, actor=ANN) -> None:  # type: ignore[no-untyped-def]
+    lease = queue.open_case(store, settings, actor, case_id).lease
+    assert lease is not None and lease.token is not None
+    decide.submit(store, settings, actor, case_id, lease.token, form)
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def exported(store: Store, tmp_path: Path) -> dict[str, dict[str, str]]:
+    export_csv(store, tmp_path / "out")
+    return {row["policy"]: row for row in rows_of(tmp_path / "out" / "corrections.csv")}
+
+
+def test_the_columns_are_the_promised_ones(
+    store: Store, settings: Settings, tmp_path: Path
+) -> None:
+    submit(store, settings, scored(store, settings)["icd"], REMOVE)
+    export_csv(store, tmp_path)
+    head = (tmp_path / "corrections.csv").read_text().splitlines()[0]
+    assert head == PROMISED == ",".join(COLUMNS)
+
+
+def test_a_decision_is_one_row_a_policy(store: Store, settings: Settings, tmp_path: Path) -> None:
+    submit(store, settings, scored(store, settings, title="a clip")["icd"], REMOVE)
+    rows = exported(store, tmp_path)
+    assert list(rows) == [policy.id for policy in taxonomy.task("icd").policies]
+    hate = rows["hate_harassment"]
+    assert (hate["label"], hate["machine_label"], hate["machine_probability"]) == (
+        "violation",
+        "violation",
+        "0.87",
+    )
+    assert (hate["stage"], hate["reviewer"], hate["role"]) == ("mllm", "ann", "reviewer")
+    assert (hate["reason"], hate["start_s"], hate["end_s"]) == ("other", "1.5", "4.0")
+    assert (hate["task"], hate["title"], hate["propensity"]) == ("icd", "a clip", "1.0")
+    assert datetime.fromisoformat(hate["decided_at"]).utcoffset() is not None
+    assert (rows["violence"]["label"], rows["violence"]["reason"]) == ("ok", "")
+
+
+def test_what_no_model_covers_has_no_machine_answer(
+    store: Store, settings: Settings, tmp_path: Path
+) -> None:
+    submit(store, settings, scored(store, settings)["icd"], REMOVE)
+    sexual = exported(store, tmp_path)["sexual"]
+    assert (sexual["machine_label"], sexual["machine_probability"], sexual["stage"]) == ("",) * 3
+
+
+def test_hostile_text_is_no_formula_and_comes_back_whole(
+    store: Store, settings: Settings, tmp_path: Path
+) -> None:
+    case_id = scored(store, settings, title="@SUM(1+1)*cmd|' /C calc'!A0")["icd"]
+    submit(store, settings, case_id, REMOVE)
+    row = exported(store, tmp_path)["hate_harassment"]
+    assert row["title"].startswith("'@") and row["comment"].startswith("'=")
+    assert unguard(row["comment"]) == HOSTILE
+
+
+def test_undone_decisions_are_left_out(store: Store, settings: Settings, tmp_path: Path) -> None:
+    case_id = scored(store, settings)["icd"]
+    submit(store, settings, case_id, REMOVE)
+    decide.undo_last(store, settings, ANN)
+    report = export_csv(store, tmp_path)
+    assert (report.decisions, report.rows) == (0, 0)
+    submit(store, settings, case_id, DecisionForm({}, "keep"))
+    report = export_csv(store, tmp_path)
+    assert (report.decisions, report.corrections, report.rows) == (1, 1, 5)
+
+
+def test_every_reviewers_decision_is_there(
+    store: Store, settings: Settings, tmp_path: Path
+) -> None:
+    case_id = scored(store, settings)["icd"]
+    submit(store, settings, case_id, REMOVE)
+    submit(store, settings, case_id, DecisionForm({}, "keep"), BOB)
+    export_csv(store, tmp_path)
+    reviewers = [row["reviewer"] for row in rows_of(tmp_path / "corrections.csv")]
+    assert reviewers == ["ann"] * 5 + ["bob"] * 5
+
+
+def test_paths_are_full_where_the_media_folder_is_known(
+    store: Store, settings: Settings, tmp_path: Path
+) -> None:
+    submit(store, settings, scored(store, settings)["icd"], REMOVE)
+    name = exported(store, tmp_path)["violence"]["path"]
+    assert Path(name).name == name
+    export_csv(store, tmp_path, settings.media_dir)
+    full = Path(rows_of(tmp_path / "corrections.csv")[0]["path"])
+    assert full == settings.media_dir / name and full.is_file()
+
+
+def test_a_random_draw_is_told(store: Store, settings: Settings, tmp_path: Path) -> None:
+    drawn = route(RouteName.HUMAN, audit=True, propensity=0.02)
+    submit(store, settings, scored(store, settings, routes={"icd": drawn})["icd"], REMOVE)
+    assert exported(store, tmp_path)["violence"]["propensity"] == "0.02"
+
+
+def test_a_prefiltered_video_names_the_prefilter(
+    store: Store, settings: Settings, tmp_path: Path
+) -> None:
+    from dataclasses import replace
+
+    from coefvq.review.priority import of
+    from coefvq.store import cases, results, videos
+    from tests.store_factory import result
+
+    case_id = scored(store, settings)["icd"]
+    with store.write() as session:
+        video = videos.get(session, cases.get(session, case_id).video_id)
+        made = result(video.sha256, mllm=False)
+        icd = made.tasks["icd"]
+        finals = {name: replace(score, mllm=None) for name, score in icd.policies.items()}
+        made = replace(made, tasks={"icd": replace(icd, policies=finals)})
+        results.record(session, video, made, payloads={}, priority=of, actor="w")
+    submit(store, settings, case_id, REMOVE)
+    assert exported(store, tmp_path)["hate_harassment"]["stage"] == "prefilter"
+
+
+def test_without_a_decision_only_the_card_is_written(store: Store, tmp_path: Path) -> None:
+    report = export_csv(store, tmp_path / "new" / "folder")
+    assert [path.name for path in report.files] == ["dataset_card.md"]
+    assert "No decision" in report.message
+    assert "No decision has been taken yet" in report.files[0].read_text()
+    assert [path.name for path in (tmp_path / "new" / "folder").iterdir()] == ["dataset_card.md"]
+
+
+def test_an_old_table_goes_when_nothing_stands_any_more(
+    store: Store, settings: Settings, tmp_path: Path
+) -> None:
+    submit(store, settings, scored(store, settings)["icd"], REMOVE)
+    export_csv(store, tmp_path)
+    decide.undo_last(store, settings, ANN)
+    export_csv(store, tmp_path)
+    assert not (tmp_path / "corrections.csv").exists()
+
+
+def test_the_card_counts_labels_and_names_columns(
+    store: Store, settings: Settings, tmp_path: Path
+) -> None:
+    submit(store, settings, scored(store, settings)["icd"], REMOVE)
+    report = export_csv(store, tmp_path)
+    card = (tmp_path / "dataset_card.md").read_text()
+    assert "1 decisions on 1 videos, 0 of them differ" in card
+    assert "| icd | hate_harassment | 1 | 0 |" in card
+    assert "| icd | violence | 0 | 1 |" in card
+    assert all(f"`{name}`" in card for name in COLUMNS)
+    assert report.message.startswith("1 decisions (0 corrections), 5 rows")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8"])
+def test_other_alphabets_survive(
+    store: Store, settings: Settings, tmp_path: Path, encoding: str
+) -> None:
+    submit(store, settings, scored(store, settings, title="日本語 🎬 ñ")["icd"], REMOVE)
+    export_csv(store, tmp_path)
+    assert "日本語 🎬 ñ" in (tmp_path / "corrections.csv").read_text(encoding)

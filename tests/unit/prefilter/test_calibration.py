@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from coefvq.errors import ModelError
+from coefvq.prefilter.calibration import (
+    ISOTONIC_FROM,
+    Calibrator,
+    fit_calibrator,
+    fit_isotonic,
+    fit_platt,
+    log_odds,
+    sigmoid,
+)
+
+
+def _drawn(count: int, a: float, b: float) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=count) * 2
+    return logits, (rng.random(count) < sigmoid(a * logits + b)).astype(int)
+
+
+def test_sigmoid_and_log_odds_undo_each_other_and_hold_at_the_ends() -> None:
+    assert log_odds(sigmoid([-2.0, 0.0, 3.0])) == pytest.approx([-2.0, 0.0, 3.0])
+    assert np.isfinite(log_odds([0.0, 1.0])).all()
+    assert sigmoid([-1000.0, 1000.0]) == pytest.approx([0.0, 1.0], abs=1e-12)
+
+
+@pytest.mark.parametrize(("a", "b"), [(1.0, 0.0), (0.4, -1.0), (2.0, 0.7)], ids=str)
+def test_platt_finds_the_map_that_made_the_labels(a: float, b: float) -> None:
+    found = fit_platt(*_drawn(20_000, a, b))
+    assert found.a == pytest.approx(a, abs=0.08)
+    assert found.b == pytest.approx(b, abs=0.08)
+
+
+def test_platt_never_turns_the_order_round() -> None:
+    logits, labels = _drawn(500, 1.0, 0.0)
+    assert fit_platt(logits, 1 - labels).a == 0.0
+
+
+def test_platt_of_few_items_stays_off_zero_and_one() -> None:
+    found = fit_platt([-3.0, -2.0, 2.0, 3.0], [0, 0, 1, 1])
+    assert 0.001 < float(found([-3.0])[0]) < float(found([3.0])[0]) < 0.999
+
+
+def test_platt_weights_count() -> None:
+    logits, labels = np.zeros(4), np.array([0, 1, 1, 1])
+    heavy = fit_platt(logits, labels, [100.0, 1.0, 1.0, 1.0])
+    assert float(heavy([0.0])[0]) < 0.2
+
+
+def test_isotonic_rises_and_follows_a_bent_curve() -> None:
+    rng = np.random.default_rng(1)
+    logits = rng.uniform(-3, 3, 8000)
+    truth = np.where(logits > 0, 0.9, 0.2)
+    found = fit_isotonic(logits, (rng.random(8000) < truth).astype(int))
+    grid = found(np.linspace(-4, 4, 50))
+    assert (np.diff(grid) >= -1e-12).all()
+    assert found([-2.0])[0] == pytest.approx(0.2, abs=0.07)
+    assert found([2.0])[0] == pytest.approx(0.9, abs=0.07)
+
+
+@pytest.mark.parametrize(
+    ("count", "kind"), [(200, "platt"), (4 * ISOTONIC_FROM, "isotonic")], ids=str
+)
+def test_the_size_chooses_the_method(count: int, kind: str) -> None:
+    assert fit_calibrator(*_drawn(count, 1.0, 0.0)).kind == kind
+
+
+@pytest.mark.parametrize("count", [200, 4000], ids=["platt", "isotonic"])
+def test_json_brings_the_same_map_back(count: int) -> None:
+    found = fit_calibrator(*_drawn(count, 1.0, 0.2))
+    again = Calibrator.from_json(json.loads(json.dumps(found.to_json())))
+    grid = np.linspace(-5, 5, 11)
+    assert again(grid) == pytest.approx(found(grid))
+
+
+def test_an_unknown_kind_is_refused() -> None:
+    with pytest.raises(ModelError, match="train the prefilter again"):
+        Calibrator.from_json({"kind": "magic"})
