@@ -192,7 +192,8 @@ class Cascade:
         info: MediaInfo | None,
     ) -> CascadeResult:
         tasks = {task: self._after_prefilter(task, first) for task in taxonomy.tasks()}
-        expensive, second, warnings = None, None, ()
+        expensive, second = None, None
+        warnings: tuple[str, ...] = ()
         if self._mllm_is_due(request.stage, tasks):
             try:
                 expensive, second = self._ask_mllm(request.posted, extract, ledger, info)

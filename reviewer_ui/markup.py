@@ -22,7 +22,7 @@ def h(template: str, /, *args: object, **values: object) -> Markup:
 
 def join(parts: Iterable[object], separator: str = "") -> Markup:
     """Escape and join."""
-    return Markup(separator).join(parts)
+    return Markup(separator).join(escape(part) for part in parts)
 
 
 def attribute(name: str, on: object) -> Markup:

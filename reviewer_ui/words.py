@@ -36,6 +36,8 @@ WHY_NOT = {
     "language_not_covered": "not covered: the text is not English",
     "speech_not_understood": "not covered: speech was not understood",
     "no_text": "not covered: there is no text to read",
+    "no_media": "not covered: there is no picture to look at",
+    "no_frames": "not covered: no frame could be read",
     "no_signals": "not covered: nothing could be read",
     "modality_absent": "not covered: what it reads is absent",
 }

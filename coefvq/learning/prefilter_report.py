@@ -113,7 +113,8 @@ def _ordinary(pools: dict[str, Pool], trained: Trained) -> dict[str, Any]:
     ucc = []
     for policy in ("watermark", "static_slideshow", "screen_recording"):
         place = {name: at for at, name in enumerate(pools[policy].ids)}
-        ucc.append([pools[policy].probabilities[place[name]] for name in violence.ids])
+        logits = [pools[policy].logits[place[name]] for name in violence.ids]
+        ucc.append(trained.calibration[policy](logits))
     largest = trained.tasks["ucc"](log_odds(np.max(ucc, axis=0)))
     return {
         "n": len(violence.ids),

@@ -39,6 +39,7 @@ from coefvq.learning.mllm_runs import (
 from coefvq.mllm.base import base_hash, ensure_base, gguf_path
 from coefvq.mllm.checkpoint import Checkpoint, save_checkpoint
 from coefvq.mllm.decoder import SplitDecoder, load_language_model
+from coefvq.mllm.lexical import Sparse, WordHead, count_words
 from coefvq.mllm.prompt import PromptBuilder
 from coefvq.settings import load_settings
 
@@ -53,6 +54,7 @@ class Bench:
     decoder: SplitDecoder
     items: list[Cached]
     groups: list[str]
+    counted: list[Sparse]
     folder: Path
     recipe: Recipe
     seed: int
@@ -132,7 +134,8 @@ def _set_up(
     builder = PromptBuilder(tokenizer, POLICIES)
     items = prepare(decoder, builder, examples, work / "states", progress)
     groups = _groups(examples, data_dir)
-    return Bench(model, decoder, items, groups, work, recipe, seed, epochs, progress)
+    counted = [count_words(example.lines) for example in examples]
+    return Bench(model, decoder, items, groups, counted, work, recipe, seed, epochs, progress)
 
 
 def _quiet(_: str) -> None:
@@ -206,7 +209,7 @@ def _finish(
     folds = [int(name) for name in scored if name != FINAL]
     pooled = {index: row for f in folds for index, row in scored[str(f)].items()}
     answers = [_held_out(bench, pooled, states, policy, folds) for policy in POLICIES]
-    heads = {policy: _head(bench, states, policy, None) for policy in POLICIES}
+    heads = {policy: _heads(bench, states, policy, None) for policy in POLICIES}
     readouts = {one.policy: heldout.readout_of(one) for one, _ in answers}
     report = {
         "policies": {one.policy: heldout.figures(one, groups) for one, groups in answers},
@@ -226,9 +229,24 @@ def _finish(
     return report
 
 
-def _head(bench: Bench, states: Any, policy: str, held: int | None) -> heldout.Head:
+@dataclass(frozen=True)
+class Heads:
+    """The two heads of one policy."""
+
+    state: heldout.Head
+    words: WordHead
+
+    def parts(self, bench: Bench, margin: Any, states: Any, rows: Sequence[int]) -> Any:
+        """(items, parts) of the examples ``rows``, in the order of ``checkpoint.PARTS``."""
+        words = [self.words(bench.counted[index]) for index in rows]
+        return np.stack([margin, self.state(states[list(rows)]), words], axis=1)
+
+
+def _heads(bench: Bench, states: Any, policy: str, held: int | None) -> Heads:
     examples = [item.example for item in bench.items]
-    return heldout.fit_head(examples, states, policy, held, groups=bench.groups, seed=bench.seed)
+    state = heldout.fit_head(examples, states, policy, held, groups=bench.groups, seed=bench.seed)
+    bench.progress(f"heads of {policy} without fold {held}")
+    return Heads(state, heldout.fit_words(examples, bench.counted, policy, held))
 
 
 def _held_out(
@@ -245,19 +263,17 @@ def _held_out(
         if bench.items[index].example.targets[column] is not None
         and bench.items[index].example.part in heldout.SLICES[policy]
     ]
-    head = np.zeros(len(rows))
+    margin = np.array([pooled[index][0][column] for index in rows], dtype=np.float64)
+    mass = np.array([pooled[index][1][column] for index in rows], dtype=np.float64)
+    parts = np.zeros((len(rows), 3))
     folds_of = np.array([bench.items[index].example.fold for index in rows])
     for fold in folds:
-        if (folds_of == fold).any():
-            fitted = _head(bench, states, policy, fold)
-            head[folds_of == fold] = fitted(states[np.array(rows)[folds_of == fold]])
-    answers = heldout.HeldOut(
-        policy,
-        tuple(bench.items[index].example for index in rows),
-        np.array([pooled[index][0][column] for index in rows], dtype=np.float64),
-        np.array([pooled[index][1][column] for index in rows], dtype=np.float64),
-        head,
-    )
+        here = np.flatnonzero(folds_of == fold)
+        if len(here):
+            fitted = _heads(bench, states, policy, fold)
+            parts[here] = fitted.parts(bench, margin[here], states, [rows[at] for at in here])
+    examples = tuple(bench.items[index].example for index in rows)
+    answers = heldout.HeldOut(policy, examples, margin, mass, parts[:, 1], parts[:, 2])
     return answers, [bench.groups[index] for index in rows]
 
 
@@ -266,7 +282,7 @@ def _false_positives(
     scored: dict[str, dict[int, tuple[Any, Any]]],
     pooled: dict[int, tuple[Any, Any]],
     states: Any,
-    heads: dict[str, heldout.Head],
+    heads: dict[str, Heads],
     readouts: dict[str, Any],
     answers: Sequence[tuple[heldout.HeldOut, list[str]]],
 ) -> dict[str, Any]:
@@ -275,7 +291,8 @@ def _false_positives(
     def of(policy: str, wanted: Sequence[int], source: dict[int, Any]) -> dict[str, Any]:
         column = POLICIES.index(policy)
         margin = np.array([source[index][0][column] for index in wanted])
-        probability = readouts[policy].probability(margin, heads[policy](states[list(wanted)]))
+        parts = heads[policy].parts(bench, margin, states, wanted)
+        probability = readouts[policy].probability(parts)
         share = float((probability >= 0.5).mean()) if len(wanted) else None
         return {"n": len(wanted), "share": share}
 
@@ -292,7 +309,7 @@ def _false_positives(
             corpora.HATE, [i for i in neither if "aae_like" in tags[i]], final
         ),
         "scam_spam on held-out headlines": of(corpora.SCAM, lines, final),
-        "scam_spam on MultiHateClip videos (unlabelled; head saw them)": of(
+        "scam_spam on MultiHateClip videos (no human label; the heads saw them)": of(
             corpora.SCAM, videos, pooled
         ),
     }
@@ -301,12 +318,12 @@ def _false_positives(
 def _checkpoint(
     bench: Bench,
     final: dict[str, torch.Tensor],
-    heads: dict[str, heldout.Head],
+    heads: dict[str, Heads],
     readouts: dict[str, Any],
     report: dict[str, Any],
 ) -> Checkpoint:
-    weights = np.stack([heads[policy].weights for policy in POLICIES]).astype(np.float32)
-    bias = np.array([heads[policy].bias for policy in POLICIES], dtype=np.float32)
+    weights = np.stack([heads[policy].state.weights for policy in POLICIES]).astype(np.float32)
+    bias = np.array([heads[policy].state.bias for policy in POLICIES], dtype=np.float32)
     return Checkpoint(
         base_hash=base_hash(gguf_path()),
         policies=POLICIES,
@@ -315,6 +332,7 @@ def _checkpoint(
         adapter={_plain_name(name): tensor for name, tensor in final.items()},
         head=torch.from_numpy(weights),
         bias=torch.from_numpy(bias),
+        words={policy: heads[policy].words for policy in POLICIES},
         readouts=readouts,
         facts=report,
     )

@@ -25,11 +25,17 @@ from coefvq.learning.picture_recipe import Clips, Say
 from coefvq.learning.prefilter_report import Pool, figures
 from coefvq.learning.text_corpora import HATE, SCAM
 from coefvq.learning.text_recipe import TextDoc, TextSets
-from coefvq.prefilter.calibration import Calibrator, fit_calibrator, fit_platt, log_odds
+from coefvq.prefilter.calibration import (
+    Calibrator,
+    fit_calibrator,
+    fit_platt,
+    log_odds,
+    moved_to_rate,
+)
 from coefvq.prefilter.features import CHANGE, CHANGE_NAMES, MOTION, VISUAL
 from coefvq.prefilter.model import PICTURE_POLICIES, TEXT_POLICIES, PrefilterNet, Shape
 from coefvq.prefilter.text import fit_idf
-from coefvq.prefilter.weights import Trained, save
+from coefvq.prefilter.weights import TEXT_SURFACE, Trained, save
 from coefvq.settings import load_settings
 from coefvq.signals.motion import MOTION_NAMES
 from coefvq.signals.visual import VISUAL_NAMES
@@ -37,8 +43,10 @@ from coefvq.signals.visual import VISUAL_NAMES
 Progress = Callable[[str], None]
 """Called now and then with one line: the stage, how far it is and how long it will take."""
 
-WITHOUT_TEXT = 0.05
-"""Assumed share of violations among videos posted without a word. No set here measures it."""
+ASSUMED_RATE = 0.05
+"""Assumed share of violations where no set measures one: of the text policies among videos
+posted without a word, and of the composed kinds, whose share among the clips is our own choice.
+"""
 _FINAL_FITS = 3
 
 
@@ -134,6 +142,7 @@ def _teller(progress: Progress | None, every_s: float = 5.0) -> Say:
 class _Texts:
     weights: dict[str, TextWeights]
     idf: NDArray[np.float32]
+    surface: list[float]
 
 
 def _fit_texts(run: _Run, sets: TextSets) -> _Texts:
@@ -144,12 +153,13 @@ def _fit_texts(run: _Run, sets: TextSets) -> _Texts:
     }
     for policy, found in docs.items():
         run.pools[policy] = _text_pool(run, policy, found)
-    idf = fit_idf({id(doc.counts[0]): doc.counts[0] for d in docs.values() for doc in d}.values())
+    counts = {id(doc.counts[0]): doc.counts[0] for d in docs.values() for doc in d}.values()
+    idf, surface = fit_idf(counts), np.mean([found.surface for found in counts], axis=0)
     weights = {}
     for policy, found in docs.items():
         weights[policy], _ = text_recipe.fit_docs(found, policy, idf)
         run.fitted()
-    return _Texts(weights, idf)
+    return _Texts(weights, idf, surface.tolist())
 
 
 def _text_pool(run: _Run, policy: str, docs: list[TextDoc]) -> Pool:
@@ -190,12 +200,20 @@ def _fit_pictures(run: _Run, clips: Clips, texts: _Texts) -> Trained:
     policies = (*TEXT_POLICIES, *PICTURE_POLICIES)
     return Trained(
         net=net, shape=shape, idf=texts.idf, scaling=scaling,
-        calibration={p: fit_calibrator(run.pools[p].logits, run.pools[p].labels) for p in policies},
+        calibration={policy: _calibrator(policy, run.pools[policy]) for policy in policies},
         tasks={},
-        without_text=dict.fromkeys(TEXT_POLICIES, WITHOUT_TEXT),
+        without_text=dict.fromkeys(TEXT_POLICIES, ASSUMED_RATE),
         names={VISUAL: [*VISUAL_NAMES], MOTION: [*MOTION_NAMES], CHANGE: [*CHANGE_NAMES]},
-        averages={name: part.mean(dim=0).tolist() for name, part in evidence.items()},
+        averages={name: part.mean(dim=0).tolist() for name, part in evidence.items()}
+        | {TEXT_SURFACE: texts.surface},
     )  # fmt: skip
+
+
+def _calibrator(policy: str, pool: Pool) -> Calibrator:
+    found = fit_calibrator(pool.logits, pool.labels)
+    if policy not in UCC_POLICIES:
+        return found
+    return moved_to_rate(found, float(pool.labels.mean()), ASSUMED_RATE)
 
 
 def _picture_pool(
@@ -235,15 +253,13 @@ def _assembled(
 def _task_calibration(pools: dict[str, Pool]) -> dict[str, Calibrator]:
     """By task: from the log-odds of the largest probability to the task's own.
 
-    icd: each set's held-out probability, or the base rate of videos without text where that is
-    larger. ucc: the largest of the three held-out probabilities of a clip.
+    icd: each set's held-out probability, or the assumed rate of videos without text where that
+    is larger. ucc stays the largest probability: its clips' shares are not those of uploads.
     """
     icd = [pools[name] for name in (VIOLENCE, HATE, SCAM, "ordinary_violence")]
-    largest = np.concatenate([np.maximum(pool.probabilities, WITHOUT_TEXT) for pool in icd])
-    icd_labels = np.concatenate([pool.labels for pool in icd])
-    ucc = np.stack([pools[name].probabilities for name in UCC_POLICIES]).max(axis=0)
-    ucc_labels = np.stack([pools[name].labels for name in UCC_POLICIES]).max(axis=0)
-    return {"icd": _recalibrated(largest, icd_labels), "ucc": _recalibrated(ucc, ucc_labels)}
+    largest = np.concatenate([np.maximum(pool.probabilities, ASSUMED_RATE) for pool in icd])
+    labels = np.concatenate([pool.labels for pool in icd])
+    return {"icd": _recalibrated(largest, labels), "ucc": Calibrator()}
 
 
 def _recalibrated(largest: NDArray[np.float64], labels: NDArray[np.int64]) -> Calibrator:

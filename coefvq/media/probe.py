@@ -235,8 +235,15 @@ def _scanned_span(timeline: Timeline, declared: float | None, stream: VideoStrea
         warnings.append("variable_frame_rate")
     if len(timeline.packets) == 1:
         warnings.append("single_frame")
-    mean = float(steps.mean()) if steps.size else frame_step(stream)
-    return _Span(timeline.file_end_s, 1.0 / mean, tuple(warnings))
+    return _Span(timeline.file_end_s, _average_rate(timeline, stream), tuple(warnings))
+
+
+def _average_rate(timeline: Timeline, stream: VideoStream) -> float:
+    """Frames per second; a picture or two under hours of sound are not 25 a second."""
+    if timeline.end_s < 0.5 * timeline.file_end_s:
+        return len(timeline.packets) / timeline.file_end_s
+    steps = timeline.steps_s
+    return 1.0 / (float(steps.mean()) if steps.size else frame_step(stream))
 
 
 def _sought_span(media: OpenMedia, stream: VideoStream, declared: float | None) -> _Span:
@@ -304,10 +311,10 @@ def _describe(
         height=height,
         rotation=rotation,
         fps=round(span.fps, 4),
-        video_codec=stream.codec_context.name,
+        video_codec=stream.codec_context.codec.canonical_name,
         pixel_format=frame.format.name,
         container=media.container.format.name.split(",")[0],
         has_audio=heard is not None,
-        audio_codec=heard.codec_context.name if heard is not None else None,
+        audio_codec=heard.codec_context.codec.canonical_name if heard is not None else None,
         warnings=tuple(warnings),
     )

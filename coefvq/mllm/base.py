@@ -76,6 +76,21 @@ def ensure_base(cache_dir: Path) -> Path:
     return target
 
 
+def converted_hash(folder: Path) -> str:
+    """Hash of the GGUF file that a converted folder was made from, without reading it again.
+
+    Raises:
+        ModelError: If the folder is not a finished conversion.
+    """
+    try:
+        return (folder / READY).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ModelError(
+            f"The language model's cache {folder} is damaged: {error}. Delete that folder; "
+            "it is made again at the next start."
+        ) from error
+
+
 def _move_into_place(scratch: Path, target: Path) -> None:
     try:
         os.rename(scratch, target)

@@ -1,8 +1,8 @@
-"""The trained parts of the embedded model on disk: adapter, text head and calibration.
+"""The trained parts of the embedded model on disk: adapter, heads and calibration.
 
-A folder with two files: ``adapter.safetensors`` (LoRA matrices in float16, head in float32)
-and ``mllm.json`` (everything else, readable). A checkpoint names the base it was trained on by
-its hash and the prompt by its version, and is refused on any other.
+A folder with two files: ``adapter.safetensors`` (LoRA matrices and word weights in float16,
+state head in float32) and ``mllm.json`` (everything else, readable). A checkpoint names the
+base it was trained on by its hash and the prompt by its version, and is refused on any other.
 """
 
 from __future__ import annotations
@@ -20,35 +20,39 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from coefvq.errors import ModelError
-from coefvq.mllm.calibration import Platt
+from coefvq.mllm.lexical import WordHead
 from coefvq.mllm.prompt import PROMPT_VERSION
 
 FORMAT = 1
 TENSORS, DETAILS = "adapter.safetensors", "mllm.json"
+# label_tokens: log-odds at the slot; text_state: head on the mean state; words: word head.
+PARTS = ("label_tokens", "text_state", "words")
 SHIPPED = Path(__file__).parent / "weights"
 
 
 @dataclass(frozen=True)
 class Readout:
-    """How one policy's probability comes from the two parts of the model.
+    """How one policy's probability comes from the parts of the model.
 
-    ``probability = platt(margin / margin_scale + head / head_scale)``, where ``head`` is
-    ``weights @ pooled + bias``. The scales are the standard deviations of the two parts on
-    held-out predictions, so both count equally.
+    ``probability = sigmoid(sum(weights * parts) + intercept)``: a logistic model of the parts'
+    held-out predictions, so a part counts for what it is worth on unseen items, and the sum
+    is calibrated. No weight is negative.
+
+    Attributes:
+        weights: One for each of ``PARTS``.
     """
 
-    margin_scale: float
-    head_scale: float
-    platt: Platt
+    weights: tuple[float, ...]
+    intercept: float
 
-    def parts(self, margin: Any, head: Any) -> tuple[Any, Any]:
-        """The two terms of the sum, on the scale of the calibrated log-odds."""
-        slope = self.platt.slope
-        return slope * margin / self.margin_scale, slope * head / self.head_scale
+    def terms(self, parts: Any) -> Any:
+        """The summands, (..., parts), of the log-odds."""
+        return np.asarray(parts, dtype=np.float64) * np.array(self.weights)
 
-    def probability(self, margin: Any, head: Any) -> Any:
-        """Calibrated probability, 0..1."""
-        return self.platt(margin / self.margin_scale + head / self.head_scale)
+    def probability(self, parts: Any) -> Any:
+        """Calibrated probability, 0..1, of (..., parts)."""
+        raw = self.terms(parts).sum(-1) + self.intercept
+        return 1.0 / (1.0 + np.exp(-np.clip(raw, -30.0, 30.0)))
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,7 @@ class Checkpoint:
         adapter: ``layers.N.path.lora_A`` (rank, in) and ``.lora_B`` (out, rank).
         head: float32 (policies, hidden).
         bias: float32 (policies,).
+        words: By policy.
         readouts: By policy.
         facts: Figures and data for people; not used in scoring.
     """
@@ -73,6 +78,7 @@ class Checkpoint:
     adapter: dict[str, torch.Tensor]
     head: torch.Tensor
     bias: torch.Tensor
+    words: dict[str, WordHead]
     readouts: dict[str, Readout]
     facts: dict[str, Any] = field(default_factory=dict)
     version: str = ""
@@ -86,6 +92,10 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
         for name, value in checkpoint.adapter.items()
     }
     tensors |= {"head.weight": checkpoint.head.float(), "head.bias": checkpoint.bias.float()}
+    for name, head in checkpoint.words.items():
+        tensors[f"words.{name}.idf"] = torch.from_numpy(head.idf).to(torch.float16)
+        tensors[f"words.{name}.weight"] = torch.from_numpy(head.weight).to(torch.float16)
+        tensors[f"words.{name}.bias"] = torch.tensor([head.bias])
     save_file(tensors, folder / TENSORS)
     details = {
         "format": FORMAT,
@@ -95,7 +105,13 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
         "policies": list(checkpoint.policies),
         "split": checkpoint.split,
         "scaling": checkpoint.scaling,
-        "readouts": {name: _plain(readout) for name, readout in checkpoint.readouts.items()},
+        "readouts": {
+            name: {
+                "weights": dict(zip(PARTS, one.weights, strict=True)),
+                "intercept": one.intercept,
+            }
+            for name, one in checkpoint.readouts.items()
+        },
         "facts": checkpoint.facts,
     }
     (folder / DETAILS).write_text(json.dumps(details, indent=1) + "\n", encoding="utf-8")
@@ -125,6 +141,7 @@ def load_checkpoint(folder: Path = SHIPPED) -> Checkpoint:
         adapter={k.removeprefix("adapter."): v for k, v in tensors.items() if "lora" in k},
         head=tensors["head.weight"],
         bias=tensors["head.bias"],
+        words={name: _word_head(tensors, name) for name in details["policies"]},
         readouts={name: _readout(row) for name, row in details["readouts"].items()},
         facts=details["facts"],
         version=f"embedded-{found[:10]}",
@@ -182,18 +199,18 @@ def head_scores(checkpoint: Checkpoint, pooled: torch.Tensor) -> np.ndarray:
     return (pooled.float() @ checkpoint.head.T + checkpoint.bias).numpy()
 
 
-def _plain(readout: Readout) -> dict[str, float]:
-    return {
-        "margin_scale": readout.margin_scale,
-        "head_scale": readout.head_scale,
-        "slope": readout.platt.slope,
-        "intercept": readout.platt.intercept,
-    }
+def _plain(readout: Readout) -> dict[str, Any]:
+    weights = dict(zip(PARTS, readout.weights, strict=True))
+    return {"weights": weights, "intercept": readout.intercept}
 
 
-def _readout(row: Mapping[str, float]) -> Readout:
-    platt = Platt(row["slope"], row["intercept"])
-    return Readout(row["margin_scale"], row["head_scale"], platt)
+def _readout(row: Mapping[str, Any]) -> Readout:
+    return Readout(tuple(row["weights"][part] for part in PARTS), row["intercept"])
+
+
+def _word_head(tensors: Mapping[str, torch.Tensor], name: str) -> WordHead:
+    idf, weight = (tensors[f"words.{name}.{key}"].float().numpy() for key in ("idf", "weight"))
+    return WordHead(idf, weight, float(tensors[f"words.{name}.bias"][0]))
 
 
 def _hash(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""The embedded MLLM: SmolLM2-135M-Instruct with a LoRA adapter and a text head, on a CPU.
+"""The embedded MLLM: SmolLM2-135M-Instruct with a LoRA adapter and two heads, on a CPU.
 
 It reads text only in this version: title, caption, speech and screen text. It answers all its
 policies in one forward pass.
@@ -6,10 +6,12 @@ policies in one forward pass.
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,8 +20,9 @@ from coefvq import taxonomy
 from coefvq.domain import Assessment, PolicyScore, Rationale, Stage
 from coefvq.mllm import checkpoint as files
 from coefvq.mllm.backend import IsForeign, MllmInput
-from coefvq.mllm.base import base_hash, ensure_base, gguf_path
+from coefvq.mllm.base import converted_hash, ensure_base
 from coefvq.mllm.decoder import SplitDecoder, best_dtype, load_language_model
+from coefvq.mllm.lexical import count_words
 from coefvq.mllm.prompt import Line, PromptBuilder, lines_of
 from coefvq.mllm.rationale import Reading, write_rationale
 
@@ -32,12 +35,11 @@ _MAX_BATCH = 8
 
 @dataclass(frozen=True)
 class Answers:
-    """The model's answers on some sets of lines, each array (sets, policies)."""
+    """Answers on some sets of lines: arrays (sets, policies); ``terms`` (sets, policies, parts)."""
 
     probability: np.ndarray
     mass: np.ndarray
-    label_part: np.ndarray
-    head_part: np.ndarray
+    terms: np.ndarray
     tokens: int
     truncated: bool
 
@@ -47,13 +49,36 @@ class EmbeddedMllm:
 
     def __init__(
         self,
-        decoder: SplitDecoder,
-        builder: PromptBuilder,
         checkpoint: files.Checkpoint,
+        load_model: Callable[[], tuple[Any, Any]],
         is_foreign: IsForeign | None = None,
     ):
-        self._decoder, self._builder = decoder, builder
+        """Keep the checkpoint; the language model loads at the first video that needs it.
+
+        Args:
+            load_model: Returns model and tokenizer, with the adapter merged.
+        """
         self._checkpoint, self._is_foreign = checkpoint, is_foreign
+        self._load_model, self._loading = load_model, threading.Lock()
+        self._loaded: tuple[SplitDecoder, PromptBuilder] | None = None
+
+    @property
+    def _decoder(self) -> SplitDecoder:
+        return self._parts()[0]
+
+    @property
+    def _builder(self) -> PromptBuilder:
+        return self._parts()[1]
+
+    def _parts(self) -> tuple[SplitDecoder, PromptBuilder]:
+        with self._loading:
+            if self._loaded is None:
+                model, tokenizer = self._load_model()
+                self._loaded = (
+                    SplitDecoder(model, tokenizer, self._checkpoint.split),
+                    PromptBuilder(tokenizer, self._checkpoint.policies),
+                )
+            return self._loaded
 
     @classmethod
     def load(
@@ -64,7 +89,7 @@ class EmbeddedMllm:
         is_foreign: IsForeign | None = None,
         folder: Path = files.SHIPPED,
     ) -> EmbeddedMllm:
-        """Load base and checkpoint; the first call converts the base (about 15 s).
+        """Load the checkpoint now and the base at first use (its first use ever converts it).
 
         Args:
             threads: CPU threads; 0 leaves torch's choice.
@@ -77,8 +102,9 @@ class EmbeddedMllm:
         if threads:
             torch.set_num_threads(threads)
         checkpoint = files.load_checkpoint(folder)
-        files.check_base(checkpoint, base_hash(gguf_path()))
-        model, tokenizer = load_language_model(ensure_base(cache_dir), best_dtype())
+        base = ensure_base(cache_dir)
+        files.check_base(checkpoint, converted_hash(base))
+        model, tokenizer = load_language_model(base, best_dtype())
         files.merge_adapter(model, checkpoint.adapter, checkpoint.scaling)
         decoder = SplitDecoder(model, tokenizer, checkpoint.split)
         return cls(decoder, PromptBuilder(tokenizer, checkpoint.policies), checkpoint, is_foreign)
@@ -108,11 +134,8 @@ class EmbeddedMllm:
             probability = float(answers.probability[0, column])
             mass = float(answers.mass[0, column])
             scores[name] = PolicyScore(name, probability, label_mass=mass)
-            parts = {
-                "label_tokens": float(answers.label_part[0, column]),
-                "text_state": float(answers.head_part[0, column]),
-            }
-            contributions[name] = tuple(sorted(parts.items(), key=lambda part: -abs(part[1])))
+            parts = zip(files.PARTS, map(float, answers.terms[0, column]), strict=True)
+            contributions[name] = tuple(sorted(parts, key=lambda part: -abs(part[1])))
         return self._assessment(scores, started, answers.tokens, contributions)
 
     def explain(self, item: MllmInput, assessment: Assessment) -> Rationale:
@@ -132,14 +155,17 @@ class EmbeddedMllm:
         margin = torch.cat([part.margin for part in found]).numpy()
         mass = torch.cat([part.mass for part in found]).numpy()
         head = files.head_scores(self._checkpoint, torch.cat([part.pooled for part in found]))
-        readouts = [self._checkpoint.readouts[name] for name in self._checkpoint.policies]
-        columns = [(r, margin[:, i], head[:, i]) for i, r in enumerate(readouts)]
-        parts = [r.parts(m, h) for r, m, h in columns]
+        counted = [count_words(self._builder.readable(lines)) for lines in line_sets]
+        probability, terms = [], []
+        for column, name in enumerate(self._checkpoint.policies):
+            words = [self._checkpoint.words[name](one) for one in counted]
+            parts = np.stack([margin[:, column], head[:, column], words], axis=1)
+            probability.append(self._checkpoint.readouts[name].probability(parts))
+            terms.append(self._checkpoint.readouts[name].terms(parts))
         return Answers(
-            probability=np.stack([r.probability(m, h) for r, m, h in columns], axis=1),
+            probability=np.stack(probability, axis=1),
             mass=mass,
-            label_part=np.stack([label for label, _ in parts], axis=1),
-            head_part=np.stack([state for _, state in parts], axis=1),
+            terms=np.stack(terms, axis=1),
             tokens=sum(len(prompt.ids) for prompt in prompts),
             truncated=any(prompt.truncated for prompt in prompts),
         )

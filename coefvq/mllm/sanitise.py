@@ -76,7 +76,7 @@ def _without_control_tokens(text: str) -> str:
 @cache
 def _slot_pattern(reserved: tuple[str, ...]) -> re.Pattern[str]:
     names = "|".join(re.escape(name).replace("_", r"[\s_]*") for name in reserved)
-    return re.compile(rf"({names})\s*[:=]+", re.IGNORECASE)
+    return re.compile(rf"\b({names})\s*[:=]+", re.IGNORECASE)
 
 
 def _without_slot_lines(text: str, reserved: tuple[str, ...]) -> str:

@@ -137,6 +137,23 @@ def _rate(block: list[float]) -> float:
     return block[1] / block[2]
 
 
+def moved_to_rate(found: Calibrator, share: float, rate: float) -> Calibrator:
+    """Carry a calibrator from a set with one share of positives to another base rate.
+
+    Saerens, Latinne & Decaestecker 2002: with the classes themselves unchanged, log-odds shift
+    by the difference of the two rates' log-odds.
+
+    Args:
+        share: Positives in the set that it was fitted on, between 0 and 1.
+        rate: Positives where it will be used, between 0 and 1.
+    """
+    shift = float(log_odds(rate) - log_odds(share))
+    if found.kind == "isotonic":
+        knots = tuple((x, float(sigmoid(log_odds(y) + shift))) for x, y in found.knots)
+        return Calibrator("isotonic", knots=knots)
+    return Calibrator("platt", found.a, found.b + shift)
+
+
 def fit_calibrator(logits: ArrayLike, labels: ArrayLike) -> Calibrator:
     """Isotonic where both classes have ``ISOTONIC_FROM`` items, else Platt."""
     y = np.asarray(labels)

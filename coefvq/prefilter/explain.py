@@ -5,21 +5,18 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 
+import numpy as np
 import torch
 
-from coefvq.domain import PostedText
 from coefvq.prefilter.features import BLOCKS, FRAMES, Batch
 from coefvq.prefilter.model import PICTURE_POLICIES, TEXT_POLICIES
 from coefvq.prefilter.text import (
     STATES,
     SURFACE,
+    Hits,
     TextRow,
-    joined,
-    letter_buckets,
-    tokens,
-    word_buckets,
 )
-from coefvq.prefilter.weights import Trained
+from coefvq.prefilter.weights import TEXT_SURFACE, Trained
 
 Contributions = tuple[tuple[str, float], ...]
 """What moved the score and by how much, in log-odds, signed, largest first."""
@@ -59,33 +56,26 @@ def spoken(name: str) -> str:
     return next((words for pattern, words in _WORDS if re.match(pattern, name)), name)
 
 
-def text_contributions(
-    trained: Trained, posted: PostedText, row: TextRow
-) -> dict[str, Contributions]:
-    """By text policy: the words and surface counts that moved it most."""
-    words = tokens(joined(posted))
-    places = [*word_buckets(words), *letter_buckets(words)]
-    weight = dict(zip(row.buckets.tolist(), row.weights.tolist(), strict=True))
-    count: dict[int, int] = defaultdict(int)
-    for bucket, _ in places:
-        count[bucket] += 1
-    table = trained.net.words.weight
+def text_contributions(trained: Trained, hits: Hits, row: TextRow) -> dict[str, Contributions]:
+    """By text policy: the words, and surface counts against the average, that moved it most."""
+    at = np.searchsorted(row.buckets, hits.buckets)
+    counts = np.bincount(at, weights=hits.shares, minlength=len(row.buckets))
+    table = trained.net.words.weight[torch.from_numpy(row.buckets)].numpy()
     found = {}
     for column, policy in enumerate(TEXT_POLICIES):
-        value = dict(zip(row.buckets.tolist(), table[row.buckets, column].tolist(), strict=True))
+        each = row.weights * table[:, column] / np.maximum(counts, 1e-9)
+        moved = np.bincount(hits.places, weights=each[at] * hits.shares, minlength=len(hits.words))
         by_word: dict[str, float] = defaultdict(float)
-        for bucket, spot in places:
-            part = weight[bucket] * value[bucket] / count[bucket] / len(spot)
-            for at in spot:
-                by_word[words[at]] += part
-        parts = {f"caption wording: '{word}'": moved for word, moved in by_word.items()}
-        found[policy] = _largest(parts | _surface(trained, row, column))
+        for word, change in zip(hits.words, moved.tolist(), strict=True):
+            by_word[f"caption wording: '{word}'"] += change
+        found[policy] = _largest(by_word | _surface(trained, row, column))
     return found
 
 
 def _surface(trained: Trained, row: TextRow, column: int) -> dict[str, float]:
-    moved = trained.net.surface.weight[column].numpy() * row.surface
-    names = [*(f"caption: {name}" for name in SURFACE), *STATES]
+    average = np.asarray(trained.averages.get(TEXT_SURFACE, np.zeros_like(row.surface)))
+    moved = trained.net.surface.weight[column].numpy() * (row.surface - average)
+    names = [*(f"caption: {name}" for name in SURFACE), *(f"fields: {name}" for name in STATES)]
     return dict(zip(names, moved.tolist(), strict=True))
 
 
@@ -107,7 +97,7 @@ def _block_parts(trained: Trained, batch: Batch, name: str) -> dict[str, dict[st
     if not bool(batch.present[name][0]):
         return {p: {_ABSENT[name]: total[i]} for i, p in enumerate(PICTURE_POLICIES)}
     if name == FRAMES:
-        return {p: {"what the frames look like": total[i]} for i, p in enumerate(PICTURE_POLICIES)}
+        return {p: {"what the frames show": total[i]} for i, p in enumerate(PICTURE_POLICIES)}
     slope = _slopes(trained, name, block)
     found = {}
     for column, policy in enumerate(PICTURE_POLICIES):

@@ -23,15 +23,15 @@ Blocks = dict[str, Floats | None]
 
 
 def pooled_frames(embeddings: Floats) -> Floats:
-    """Mean and standard deviation over frames.
+    """Mean over frames.
 
     Args:
         embeddings: float32 (frames, width), at least one frame.
 
     Returns:
-        float32 (2 * width,).
+        float32 (width,).
     """
-    return np.concatenate([embeddings.mean(axis=0), embeddings.std(axis=0)]).astype(np.float32)
+    return embeddings.mean(axis=0).astype(np.float32)
 
 
 CHANGE_NAMES = (

@@ -14,7 +14,7 @@ from coefvq.prefilter.calibration import log_odds
 from coefvq.prefilter.explain import Contributions, picture_contributions, text_contributions
 from coefvq.prefilter.features import Batch, batch, picture_blocks
 from coefvq.prefilter.model import PICTURE_POLICIES, POLICIES, TEXT_POLICIES
-from coefvq.prefilter.text import TextRow, joined, text_row
+from coefvq.prefilter.text import Hits, TextRow, counted, joined, text_hits, weigh
 from coefvq.prefilter.weights import SHIPPED, Trained, load
 from coefvq.taxonomy import policies, task
 
@@ -68,13 +68,14 @@ class Prefilter:
             calibration, against the average training clip; ``policies`` not covered have none.
         """
         started = time.perf_counter()
-        row = text_row(posted, self._trained.idf)
+        hits = text_hits(posted)
+        row = weigh(counted(posted, hits), self._trained.idf)
         pictures = picture_blocks(cheap)
         inputs = batch([row], [pictures], self._trained.scaling)
         with torch.no_grad():
             raw = dict(zip(POLICIES, self._trained.net(inputs)[0].tolist(), strict=True))
             why = self._not_covered(cheap, posted)
-            moved = self._moved(inputs, posted, row, why)
+            moved = self._moved(inputs, hits, row, why)
         scores = {name: self._score(name, raw, row, why) for name in policies()}
         spent = (time.perf_counter() - started) * 1000
         return Assessment(
@@ -124,11 +125,11 @@ class Prefilter:
         return PolicyScore(name, float(np.clip(probability, 1e-4, 1 - 1e-4)))
 
     def _moved(
-        self, inputs: Batch, posted: PostedText, row: TextRow, why: Mapping[str, str]
+        self, inputs: Batch, hits: Hits, row: TextRow, why: Mapping[str, str]
     ) -> dict[str, Contributions]:
         found = picture_contributions(self._trained, inputs)
         if row.empty:
             found |= {name: (("no title and no caption", 0.0),) for name in TEXT_POLICIES}
         else:
-            found |= text_contributions(self._trained, posted, row)
+            found |= text_contributions(self._trained, hits, row)
         return {name: parts for name, parts in found.items() if name not in why}

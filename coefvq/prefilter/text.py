@@ -22,7 +22,7 @@ from coefvq.domain import PostedText
 
 BUCKETS = 1 << 17
 """Buckets of one block; words use 0..BUCKETS-1, letter runs the next BUCKETS."""
-MAX_CHARS = 3000
+MAX_CHARS = 2000
 Hit = tuple[int, tuple[int, ...]]
 """A bucket, and the places of the words that it covers."""
 SURFACE = (
@@ -137,14 +137,48 @@ def surface(posted: PostedText) -> NDArray[np.float32]:
     return np.asarray(values, dtype=np.float32)
 
 
+@dataclass(frozen=True)
+class Hits:
+    """Every n-gram of a text, one entry a word that it covers.
+
+    Attributes:
+        words: The text's words in order.
+        buckets: int64 (h,).
+        places: int64 (h,), which word.
+        shares: float32 (h,), 1 for single words and letter runs, 1/2 for each half of a pair.
+    """
+
+    words: list[str]
+    buckets: NDArray[np.int64]
+    places: NDArray[np.int64]
+    shares: NDArray[np.float32]
+
+
+def text_hits(posted: PostedText) -> Hits:
+    """Find all n-grams of a posted text."""
+    words = tokens(joined(posted))
+    rows = [
+        (bucket, place, 1 / len(spot))
+        for bucket, spot in (*word_buckets(words), *letter_buckets(words))
+        for place in spot
+    ]
+    table = np.asarray(rows, dtype=np.float64).reshape(-1, 3)
+    return Hits(
+        words, table[:, 0].astype(np.int64), table[:, 1].astype(np.int64), table[:, 2].astype("f4")
+    )
+
+
+def counted(posted: PostedText, hits: Hits) -> TextCounts:
+    """Count n-grams and surface of a text whose n-grams are at hand."""
+    buckets, places = np.unique(hits.buckets, return_inverse=True)
+    counts = np.bincount(places, weights=hits.shares, minlength=len(buckets))
+    empty = not any(word[0].isalnum() for word in hits.words)
+    return TextCounts(buckets, counts.astype(np.float32), surface(posted), empty)
+
+
 def text_counts(posted: PostedText) -> TextCounts:
     """Count a posted text's words, pairs, letter runs and surface."""
-    words = tokens(joined(posted))
-    hits = [bucket for bucket, _ in word_buckets(words)]
-    hits += [bucket for bucket, _ in letter_buckets(words)]
-    buckets, counts = np.unique(np.asarray(hits, dtype=np.int64), return_counts=True)
-    empty = not any(word[0].isalnum() for word in words)
-    return TextCounts(buckets, counts.astype(np.float32), surface(posted), empty)
+    return counted(posted, text_hits(posted))
 
 
 def weigh(found: TextCounts, idf: NDArray[np.floating]) -> TextRow:

@@ -23,6 +23,8 @@ FORMAT = 1
 TENSORS, DESCRIPTION = "model.safetensors", "model.json"
 SHIPPED = Path(__file__).parent / "weights"
 _IDF = "idf"
+TEXT_SURFACE = "surface"
+"""Key in ``averages`` of the training texts' mean surface counts."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class Trained:
         tasks: By task, the map from the log-odds of its largest probability to the task's.
         without_text: Probability of each text policy where nothing was typed.
         names: By block, what its numbers are called (for people).
-        averages: Mean evidence by block and policy over the training clips.
+        averages: Mean evidence by block and policy over the training clips, and the mean surface
+            counts of the training texts.
         facts: Data hashes, figures, recipe: for the model card and the registry.
     """
 

@@ -38,6 +38,8 @@ def submit(
 ) -> Submitted:
     """Store a decision with what was on the screen, and claim the next case.
 
+    The same answer sent twice (a double click, a repeated request) is stored once.
+
     Args:
         token: The lease's token from the case view.
         task: Take the next case from this task only.
@@ -50,7 +52,13 @@ def submit(
     require(actor, Permission.DECIDE)
     try:
         row = _store_decision(store, actor, case_id, token, form)
-    except (LeaseLost, DecisionRefused):
+    except LeaseLost:
+        sent_before = _same_answer(store, actor, case_id, token)
+        if sent_before is None:
+            queue.save_draft(store, actor, case_id, form)
+            raise
+        row = sent_before
+    except DecisionRefused:
         queue.save_draft(store, actor, case_id, form)
         raise
     following = queue.next_case(store, settings, actor, task, exclude={case_id})
@@ -108,6 +116,14 @@ def second_look(
     return queue.next_case(store, settings, actor, task, exclude={case_id})
 
 
+def _same_answer(store: Store, actor: Actor, case_id: str, token: int) -> DecisionRow | None:
+    """The decision that this actor took under this very lease, if it stands."""
+    with store.read() as session:
+        row = decisions.standing(session, case_id)
+    mine = row is not None and row.reviewer == actor.name
+    return row if mine and row is not None and row.snapshot.get("lease_token") == token else None
+
+
 def _store_decision(
     store: Store, actor: Actor, case_id: str, token: int, form: DecisionForm
 ) -> DecisionRow:
@@ -119,7 +135,7 @@ def _store_decision(
         task = taxonomy.task(case.task)
         check_form(form, task, _duration(session, case))
         verdict = _verdict_seen(session, case, form.verdict_id)
-        row = decisions.add(session, case, _row(actor, case, verdict, form, task))
+        row = decisions.add(session, case, _row(actor, case, verdict, form, task, token))
         decisions.drop_draft(session, case_id, actor.name)
         leases.release(session, leases.CASE, case_id, actor.name, token)
         return row
@@ -131,6 +147,7 @@ def _row(
     verdict: VerdictRow | None,
     form: DecisionForm,
     task: taxonomy.Task,
+    token: int,
 ) -> DecisionRow:
     labels = full_labels(form, task)
     finals = codec.finals_from(verdict.policies) if verdict else {}
@@ -147,7 +164,7 @@ def _row(
         start_s=form.start_s,
         end_s=form.end_s,
         correction=is_correction(labels, finals, verdict.verdict if verdict else None),
-        snapshot=_snapshot(case, verdict),
+        snapshot=_snapshot(case, verdict) | {"lease_token": token},
     )
 
 
@@ -160,6 +177,7 @@ def _snapshot(case: CaseRow, verdict: VerdictRow | None) -> dict[str, Any]:
         "probability": verdict.probability,
         "policies": verdict.policies,
         "route": verdict.route,
+        "first_route": verdict.first_route,
         "models": verdict.models,
         "assessments": {"prefilter": verdict.prefilter_id, "mllm": verdict.mllm_id},
         "second_look": case.second_look,

@@ -108,6 +108,17 @@ def release(session: Session, kind: str, subject_id: str, holder: str, token: in
     return True
 
 
+def release_all(session: Session, kind: str, holder: str) -> int:
+    """Give back every lease of a holder that is known to be dead; return how many."""
+    query = select(LeaseRow).where(LeaseRow.kind == kind, LeaseRow.holder == holder)
+    rows = list(session.scalars(query.with_for_update()))
+    for row in rows:
+        row.holder = None
+        row.expires_at = None
+    session.flush()
+    return len(rows)
+
+
 def current(
     session: Session, kind: str, subject_id: str, now: datetime | None = None
 ) -> Lease | None:

@@ -29,6 +29,10 @@ class Store:
         # A SQLite transaction that first reads and then writes fails when another wrote in
         # between; taking the write lock at once makes it wait instead.
         self._writer = engine.execution_options(**{_BEGIN: "IMMEDIATE"})
+        # SQLite keeps one view for a whole transaction by itself.
+        postgresql = engine.dialect.name == "postgresql"
+        steady = {"isolation_level": "REPEATABLE READ"} if postgresql else {}
+        self._reader = engine.execution_options(**steady)
 
     @property
     def url(self) -> str:
@@ -38,7 +42,7 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """Yield a session on one consistent view; what it changes is not kept."""
-        with Session(self.engine, expire_on_commit=False, autoflush=False) as session:
+        with Session(self._reader, expire_on_commit=False, autoflush=False) as session:
             yield session
 
     @contextmanager

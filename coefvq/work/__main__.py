@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import sys
 
 from coefvq.settings import load_settings
 from coefvq.work.process import run_child
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
-    run_child(load_settings())
+    run_child(load_settings(), sys.argv[1] if len(sys.argv) > 1 else None)

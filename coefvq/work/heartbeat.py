@@ -19,12 +19,16 @@ _BEATS_A_LEASE = 3
 class Heartbeat:
     """Renews a lease three times in its length, from a thread of its own.
 
+    Args:
+        every_s: Seconds between beats, where a third of the lease is not wanted.
+
     Attributes:
         lost: Set when somebody else has the job; its result will be refused anyway.
     """
 
-    def __init__(self, store: Store, lease: Lease, ttl_s: float):
+    def __init__(self, store: Store, lease: Lease, ttl_s: float, every_s: float | None = None):
         self._store, self._lease, self._ttl_s = store, lease, ttl_s
+        self._every_s = every_s or ttl_s / _BEATS_A_LEASE
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
         self.lost = threading.Event()
@@ -50,7 +54,7 @@ class Heartbeat:
             )
 
     def _run(self) -> None:
-        while not self._stop.wait(self._ttl_s / _BEATS_A_LEASE):
+        while not self._stop.wait(self._every_s):
             try:
                 self.beat()
             except LeaseLost as error:

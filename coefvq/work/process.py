@@ -14,21 +14,35 @@ import sys
 import threading
 from pathlib import Path
 
+from sqlalchemy.exc import OperationalError
+
+from coefvq.errors import StoreError
 from coefvq.settings import PREFIX, Settings
+from coefvq.store import leases
 from coefvq.store.session import open_store
 from coefvq.work.assessor import load_cascade
-from coefvq.work.worker import CascadeFactory, Worker
+from coefvq.work.worker import CascadeFactory, Worker, worker_name
 
 log = logging.getLogger(__name__)
 GRACE_S = 3.0
 _NICENESS = 5
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
 
 
 class BackgroundWorker:
-    """A running child process."""
+    """A child process that works, started again when it dies.
 
-    def __init__(self, process: subprocess.Popen[bytes]):
-        self._process = process
+    A codec or model that takes its process down costs the job one attempt, not the app its
+    worker. The dead child's leases are given back at once: nobody else can hold them.
+    """
+
+    def __init__(self, settings: Settings, log_file: Path | None = None):
+        self._settings, self._log_file = settings, log_file
+        self._stopping = threading.Event()
+        self._name = worker_name()
+        self._process = self._start()
+        self._guard = threading.Thread(target=self._watch, name="worker-guard", daemon=True)
+        self._guard.start()
 
     @property
     def pid(self) -> int:
@@ -36,19 +50,55 @@ class BackgroundWorker:
         return self._process.pid
 
     @property
+    def name(self) -> str:
+        """The child's name as a holder of leases."""
+        return self._name
+
+    @property
     def alive(self) -> bool:
-        """Whether it still runs."""
+        """Whether it runs just now."""
         return self._process.poll() is None
 
     def stop(self, timeout_s: float = GRACE_S + 5.0) -> None:
         """Let it give its job back and end; kill it when it does not."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+        self._stopping.set()
+        _close_input(self._process)
         try:
             self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._guard.join(timeout_s)
+
+    def _watch(self) -> None:
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            code = self._process.wait()
+            if self._stopping.is_set():
+                return
+            log.warning("%s ended with status %d; starting another", self._name, code)
+            _close_input(self._process)
+            _free_leases(self._settings, self._name)
+            if self._stopping.wait(pause_s):
+                return
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+            self._name = worker_name()
+            self._process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        output = self._log_file.open("ab") if self._log_file is not None else None
+        try:
+            return subprocess.Popen(
+                [sys.executable, "-m", "coefvq.work", self._name],
+                stdin=subprocess.PIPE,
+                stdout=output or subprocess.DEVNULL,
+                stderr=output,
+                env=_environment(self._settings),
+                start_new_session=True,  # Ctrl-C goes to the parent, which then stops the child
+            )
+        finally:
+            if output is not None:
+                output.close()
 
 
 def start_background_worker(settings: Settings, log_file: Path | None = None) -> BackgroundWorker:
@@ -57,21 +107,7 @@ def start_background_worker(settings: Settings, log_file: Path | None = None) ->
     Args:
         log_file: Where its messages go; by default where the parent's errors go.
     """
-    command = [sys.executable, "-m", "coefvq.work"]
-    output = log_file.open("ab") if log_file is not None else None
-    try:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=output or subprocess.DEVNULL,
-            stderr=output,
-            env=_environment(settings),
-            start_new_session=True,  # Ctrl-C goes to the parent, which then stops the child
-        )
-    finally:
-        if output is not None:
-            output.close()
-    return BackgroundWorker(process)
+    return BackgroundWorker(settings, log_file)
 
 
 def run_worker(
@@ -96,13 +132,15 @@ def run_worker(
     return 0
 
 
-def run_child(settings: Settings, factory: CascadeFactory = load_cascade) -> None:
+def run_child(
+    settings: Settings, name: str | None = None, factory: CascadeFactory = load_cascade
+) -> None:
     """The child's whole life: work until standard input closes."""
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
     ending = threading.Event()
     with open_store(settings.url) as store:
-        worker = Worker(settings, store, factory)
+        worker = Worker(settings, store, factory, name)
         watch = threading.Thread(target=_watch_parent, args=(worker, ending), daemon=True)
         watch.start()
         signal.signal(signal.SIGTERM, lambda *_: _end(worker, ending))
@@ -130,8 +168,23 @@ def _insist(worker: Worker) -> None:
     os._exit(0)
 
 
+def _close_input(process: subprocess.Popen[bytes]) -> None:
+    if process.stdin is not None:
+        process.stdin.close()
+
+
+def _free_leases(settings: Settings, name: str) -> None:
+    try:
+        with open_store(settings.url) as store, store.write() as session:
+            leases.release_all(session, leases.JOB, name)
+    except (StoreError, OperationalError) as error:
+        log.warning("leases of %s run out by themselves: %s", name, error)
+
+
 def _environment(settings: Settings) -> dict[str, str]:
-    """The parent's environment with the settings in force written out."""
+    """The parent's environment with the settings in force and this very package first."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     ours = {PREFIX + name.upper(): str(value) for name, value in settings.model_dump().items()}
+    package = str(Path(__file__).resolve().parents[2])
+    ours["PYTHONPATH"] = os.pathsep.join(filter(None, [package, kept.get("PYTHONPATH")]))
     return kept | ours

@@ -9,6 +9,8 @@ import socket
 import threading
 from collections.abc import Callable
 
+from sqlalchemy.exc import OperationalError
+
 from coefvq.errors import CoefVQError, LeaseLost, MediaError
 from coefvq.settings import Settings
 from coefvq.store import jobs
@@ -59,7 +61,13 @@ class Worker:
     def run_forever(self, stop: threading.Event, idle_s: float = 0.5) -> None:
         """Work until ``stop`` is set, looking for new jobs every ``idle_s`` seconds."""
         while not stop.is_set():
-            if self.run_once(stop) == 0:
+            try:
+                taken = self.run_once(stop)
+            except OperationalError as error:
+                # The database is busy or away: whatever was at hand is done again later.
+                log.warning("%s waits for the database: %s", self.name, error.orig)
+                taken = 0
+            if taken == 0:
                 stop.wait(idle_s)
 
     def work_one(self) -> bool:

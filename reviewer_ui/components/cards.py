@@ -6,7 +6,7 @@ from coefvq.domain import Rationale
 from coefvq.review.views import AssessmentView, CaseView, RouteView, ScoreView
 from reviewer_ui.components.timeline import SOURCE_NAMES
 from reviewer_ui.markup import NOTHING, Markup, h, join, probability, took
-from reviewer_ui.words import VERDICTS, plain, why_not
+from reviewer_ui.words import ROUTES, VERDICTS, plain, why_not
 
 READS = {
     "prefilter": "frames, motion, sound, caption",
@@ -96,8 +96,13 @@ def _says(value: float | None, first: str, second: str, title: str = "") -> Mark
 
 
 def _prefilter_says(found: AssessmentView, route: RouteView | None) -> Markup:
-    sent = "" if route is None else (", sent on" if route.escalated else ", sure enough")
-    return _says(found.probability, _leaning(found.probability) + sent, entropy_words(route))
+    if route is None:
+        return _says(found.probability, _leaning(found.probability), "")
+    sent = ", sent on" if route.escalated else ", sure enough"
+    unsure = route.score is not None and route.score > route.threshold
+    # Sent on for another reason than the score: that reason is what a reviewer needs.
+    line = route.reason if route.escalated and not unsure else entropy_words(route)
+    return _says(found.probability, _leaning(found.probability) + sent, line, entropy_words(route))
 
 
 def _most_from(assessment: AssessmentView) -> Markup:
@@ -117,13 +122,13 @@ def prefilter_card(case: CaseView) -> Markup:
     """Render the first stage."""
     found = case.prefilter
     if found is None:
-        return _head("Pre-filter", READS["prefilter"], None) + _not_scored(case)
+        return _head("Prefilter", READS["prefilter"], None) + _not_scored(case)
     return join(
         (
-            _head("Pre-filter", READS["prefilter"], found.milliseconds, found.model_version),
-            _prefilter_says(found, case.route),
-            _bars(found, unsure_band(case.route)),
-            _legend(case.route),
+            _head("Prefilter", READS["prefilter"], found.milliseconds, found.model_version),
+            _prefilter_says(found, case.first_route or case.route),
+            _bars(found, unsure_band(case.first_route or case.route)),
+            _legend(case.first_route or case.route),
             _most_from(found),
         )
     )
@@ -148,9 +153,9 @@ def why_not_run(case: CaseView) -> str:
     if route.escalated:
         return "The MLLM was due and has not run yet."
     if route.score is None:
-        return "Not run: the pre-filter covers none of these policies."
+        return "Not run: the prefilter covers none of these policies."
     unit = " bits" if route.rule == "entropy" else ""
-    return f"Not run: the pre-filter was sure ({route.score:.2f}{unit}, " \
+    return f"Not run: the prefilter was sure ({route.score:.2f}{unit}, " \
            f"threshold {route.threshold:.2f})."  # fmt: skip
 
 
@@ -178,17 +183,19 @@ def mllm_card(case: CaseView, busy: str | None = None) -> Markup:
         if case.prefilter is None:
             return head + _not_scored(case)
         return head + _ask(why_not_run(case), "Ask the MLLM", "ask-mllm", busy)
-    trust = "" if found.trust is None else f"trust in answer {probability(found.trust)}"
+    trust = [] if found.trust is None else [f"trust in answer {probability(found.trust)}"]
+    after = [entropy_words(case.route).partition(", ")[0]] if case.first_route else []
+    title = f"Share of the next token on YES and NO. {entropy_words(case.route)}"
     rest = _bars(found, NOTHING) if found.rationale is None else _other_scores(found)
+    second = ", ".join([*trust, *after])
     return join(
         (
             _head("MLLM", READS["mllm"], found.milliseconds, found.model_version),
-            _says(found.probability, _leaning(found.probability), trust,
-                  "Share of the next token's probability on YES and NO"),
+            _says(found.probability, _leaning(found.probability), second, title),
             _rationale(case, found.rationale, busy),
             rest,
         )
-    )  # fmt: skip
+    )
 
 
 def _other_scores(found: AssessmentView) -> Markup:
@@ -256,4 +263,5 @@ def _why_here(case: CaseView) -> str:
         return ""
     if route.audit:
         return f"Random audit, drawn with probability {route.propensity:g}."
-    return route.reason or plain({}, route.name)
+    reason = route.reason or plain(ROUTES, route.name)
+    return f"{reason[:1].upper()}{reason[1:]}." if reason[-1:] != "." else reason

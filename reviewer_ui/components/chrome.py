@@ -25,7 +25,8 @@ def header(current: str, *, keys: bool) -> Markup:
     )
     return h(
         '<header class="top"><a class="brand" href="/">COEF-VQ Review</a>'
-        '<nav aria-label="Pages">{}</nav><div id="queue-counts" role="status"></div>{}'
+        '<nav aria-label="Pages">{}</nav>'
+        '<div id="queue-counts" role="group" aria-label="Queue"></div>{}'
         '<button type="button" class="quiet theme" data-do="theme" aria-label="Light or dark">'
         '<i class="half" aria-hidden="true"></i></button></header>',
         links,

@@ -80,7 +80,7 @@ def _reason() -> Markup:
     return h(
         '<label class="field" id="decision-reason"><span class="hidden">Reason</span>'
         '<select name="reason" disabled aria-keyshortcuts="r">'
-        '<option value="">Reason: none needed</option></select>{}</label>',
+        '<option value="">No reason needed</option></select>{}</label>',
         kbd(action_key("reason")),
     )
 

@@ -93,7 +93,8 @@ def _trouble(item: LibraryItem) -> Markup:
         item.job_id,
     )  # fmt: skip
     return h(
-        '<p class="why"><b>{}</b> {}</p><p class="do">{}</p>{}',
+        '<p class="why" title="{}"><b>{}</b> {}</p><p class="do">{}</p>{}',
+        item.error or "",
         item.error_code,
         item.error or "",
         remedy(item.error_code),
@@ -169,6 +170,17 @@ def ingest(progress: IngestProgress | None, left_s: float | None) -> Markup:
         failed,
         remaining(left_s),
         f" · {progress.note}" if progress.note else "",
+    )
+
+
+def retry_all(failed: int) -> Markup:
+    """One button where several videos failed, for instance because a model was missing."""
+    if failed < 2:
+        return NOTHING
+    return h(
+        '{} videos failed. <button type="button" class="retry" data-do="retry-all">'
+        "Retry all</button>",
+        failed,
     )
 
 

@@ -22,6 +22,7 @@ from reviewer_ui.theme import head
 FILES = ("base.css", "library.css", "shared.js", "uploads.js", "library.js")
 BOOT = "window.CoefVQ.boot(element, server)"
 PAGE_SIZE = 48
+NAMES = ("browse", "retry", "retry_all")
 
 
 def shell(settings: Settings) -> Markup:
@@ -56,7 +57,7 @@ class LibraryCalls:
 
     def functions(self) -> list[Callable[..., Any]]:
         """What the page's script can call."""
-        return [server_function(name, getattr(self, name)) for name in ("browse", "retry")]
+        return [server_function(name, getattr(self, name)) for name in NAMES]
 
     def browse(self, actor: Actor, args: Args) -> Answer:
         """One page of cards, and how far the scoring is."""
@@ -84,6 +85,13 @@ class LibraryCalls:
         library.retry(self.store, actor, needed(args, "job"))
         return self.browse(actor, args) | {"note": {"text": "Queued again."}}
 
+    def retry_all(self, actor: Actor, args: Args) -> Answer:
+        """Queue everything again that was set aside."""
+        waiting = library.set_aside(self.store, actor)
+        for job in waiting:
+            library.retry(self.store, actor, job.id)
+        return self.browse(actor, args) | {"note": {"text": f"Queued again: {len(waiting)}."}}
+
     def _find(self, actor: Actor, args: Args, offset: int) -> LibraryPage:
         return library.list_videos(
             self.store,
@@ -104,7 +112,7 @@ class LibraryCalls:
             progress = self._all(actor)
         left = progress.total - progress.done - progress.failed
         if not batch and left == 0:
-            return Markup("")
+            return grid.retry_all(progress.failed)
         each = seconds_a_video(self.store, actor) if left else None
         return grid.ingest(progress, None if each is None else each * left)
 

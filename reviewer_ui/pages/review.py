@@ -10,7 +10,7 @@ import gradio as gr
 from coefvq.errors import CoefVQError, LeaseLost
 from coefvq.review import case_view, decide, queue
 from coefvq.review.access import Actor
-from coefvq.review.views import CaseView, DecisionForm
+from coefvq.review.views import CaseView, DecisionForm, QueueCounts
 from coefvq.settings import Settings
 from coefvq.store.session import Store
 from reviewer_ui import ask
@@ -36,7 +36,7 @@ def shell() -> Markup:
         '<section id="transcript" class="card" tabindex="0" aria-label="Transcript"></section>'
         "</div>"
         '<div class="side"><div class="cards">'
-        '<section id="prefilter-card" class="card stage" tabindex="0" aria-label="Pre-filter">'
+        '<section id="prefilter-card" class="card stage" tabindex="0" aria-label="Prefilter">'
         "</section>"
         '<section id="mllm-card" class="card stage" tabindex="0" aria-label="MLLM"></section></div>'
         '<section id="evidence-list" class="card" tabindex="0" aria-label="Evidence"></section>'
@@ -80,11 +80,19 @@ def machine_regions(case: CaseView, busy: str | None) -> dict[str, Markup]:
     }
 
 
-CALM = h(
-    "<h2>Nothing waits for you</h2>"
-    '<p class="muted">Every case is decided, held by somebody else or settled by the machine.'
-    ' New ones open here by themselves.</p><p><a href="/library">Go to the library</a></p>'
-)
+def calm(found: QueueCounts) -> Markup:
+    """What the page says when no case is left, and why that may be."""
+    lines = ["Every case is decided, held by somebody else or settled by the machine."]
+    if found.scoring:
+        lines = [f"Videos being scored: {found.scoring}."]
+    if found.failed:
+        lines.append(f"Videos that could not be scored: {found.failed}.")
+    lines.append("New cases open here by themselves.")
+    return h(
+        '<h2>Nothing waits for you</h2><p class="muted">{}</p>'
+        '<p><a href="/library">Go to the library</a></p>',
+        " ".join(lines),
+    )
 
 
 class ReviewPage:
@@ -108,7 +116,7 @@ class ReviewPage:
         """Answer with a whole case, or with the calm page when there is none."""
         regions = self.counts(actor)
         if case is None:
-            regions["calm"] = CALM
+            regions["calm"] = calm(queue.counts(self.store, actor))
         else:
             busy = ask.busy(self.store, actor, case)
             regions |= machine_regions(case, busy)
@@ -132,7 +140,7 @@ class ReviewPage:
         case_id, token = text(args, "case", limit=64), number(args, "token")
         if not case_id:
             following = queue.next_case(self.store, self.settings, actor)
-            return self.show(actor, following) if following else {"regions": self.counts(actor)}
+            return self.show(actor, following)
         answer: Answer = {}
         if token is not None:
             answer = self._hold(actor, case_id, int(token))

@@ -113,7 +113,7 @@
       select.replaceChildren();
       const add = (value, text) => select.append(new Option(text, value));
       select.disabled = !this.active;
-      if (!this.active) { add("", "No violation: no reason needed"); return; }
+      if (!this.active) { add("", "No reason needed"); return; }
       const many = this.pressed.length > 1;
       add("", many ? `Reason for ${this.active.dataset.name}…` : "Reason…");
       for (const reason of JSON.parse(this.active.dataset.reasons)) {

@@ -83,6 +83,9 @@
         await load();
         grid.querySelector("a")?.focus();
       }
+      if (button.dataset.do === "retry-all") {
+        show(await V.call(server, "retry_all", { ...wanted(), batch }));
+      }
       if (button.dataset.do === "retry") {
         button.disabled = true;
         show(await V.call(server, "retry", { job: button.dataset.job, ...wanted(), batch }));

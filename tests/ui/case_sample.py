@@ -82,7 +82,7 @@ def case(**changes: object) -> CaseView:
         "policies": tuple(policy(n, p) for n, p in enumerate(task.policies, 1)),
         "prefilter": assessment(),
         "mllm": assessment("mllm", probability=0.87, trust=0.96, rationale=RATIONALE),
-        "route": route(),
+        "route": route(score=0.7), "first_route": route(),
         "disagreement": Disagreement("hate_harassment", "hate, harassment", 0.41, 0.87,
                                      ("speech",), "The stages disagree."),
         "evidence": EVIDENCE,

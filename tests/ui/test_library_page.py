@@ -13,17 +13,10 @@ from tests.ui.world import HOSTILE, World, add, make_clip
 
 pytestmark = pytest.mark.browser
 
-IDS = [
-    "upload-videos",
-    "upload-title",
-    "upload-caption",
-    "upload-start",
-    "library-search",
-    "library-filter-task",
-    "library-filter-status",
-    "library-grid",
-    "ingest-progress",
-]
+IDS = (
+    "upload-videos", "upload-title", "upload-caption", "upload-start", "library-search",
+    "library-filter-task", "library-filter-status", "library-grid", "ingest-progress",
+)  # fmt: skip
 
 
 def open_library(page, app: str, query: str = "") -> None:
@@ -128,6 +121,19 @@ def test_what_failed_says_why_and_can_be_retried(page, app, world):
     )
     with world.store.read() as session:
         assert jobs.open_job(session, JobKind.INGEST, video_id=world.ids["broken"]) is not None
+
+
+def test_everything_that_failed_can_be_retried_at_once(page, app, world):
+    for name in ("waiting", "broken"):
+        with world.store.write() as session:
+            job = jobs.newest_by_video(session, [world.ids[name]])[world.ids[name]]
+            job.state, job.error_code, job.error = "set_aside", "model_unavailable", "no weights"
+            videos.get(session, world.ids[name]).status = videos.FAILED
+    open_library(page, app)
+    page.click("text=Retry all")
+    page.wait_for_function("!document.querySelector('.clip .why')")
+    with world.store.read() as session:
+        assert jobs.counts(session)["set_aside"] == 0
 
 
 def stored(world: World, video_id: str) -> VideoRow:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 import pytest
@@ -15,31 +14,13 @@ from tests.ui.world import HOSTILE, World
 
 pytestmark = pytest.mark.browser
 
-IDS = [
-    "review-player",
-    "prefilter-card",
-    "mllm-card",
-    "disagreement",
-    "evidence-timeline",
-    "evidence-list",
-    "transcript",
-    "decision-form",
-    "policy-violence",
-    "policy-hate_harassment",
-    "policy-sexual",
-    "policy-scam_spam",
-    "policy-dangerous_acts",
-    "decision-reason",
-    "decision-action",
-    "decision-comment",
-    "decision-range",
-    "submit-decision",
-    "skip-case",
-    "undo-decision",
-    "second-look",
-    "queue-counts",
-    "keyboard-help",
-]
+IDS = (
+    "review-player", "prefilter-card", "mllm-card", "disagreement", "evidence-timeline",
+    "evidence-list", "transcript", "decision-form", "policy-violence", "policy-hate_harassment",
+    "policy-sexual", "policy-scam_spam", "policy-dangerous_acts", "decision-reason",
+    "decision-action", "decision-comment", "decision-range", "submit-decision", "skip-case",
+    "undo-decision", "second-look", "queue-counts", "keyboard-help",
+)  # fmt: skip
 
 
 def open_case(page, app: str, case_id: str) -> None:
@@ -78,7 +59,8 @@ def test_both_stages_and_their_disagreement_are_shown(page, app, world):
     assert "0.41" in first and "0.98 bits, threshold 0.60 (+0.38)" in first
     assert "not covered by this model" in first and "loud voices +0.21" in first
     assert "84 ms" in first
-    assert "0.87" in second and "trust in answer 0.96" in second
+    assert "0.87" in second
+    assert "trust in answer 0.96, entropy 0.66 bits" in second
     for heading in ("For", "Against", "Uncertain"):
         assert heading in second
     assert "They disagree on hate, harassment (0.41 against 0.87)" in page.inner_text(
@@ -276,7 +258,7 @@ def test_help_lists_the_keys_and_closes(page, app, world):
 def test_a_case_the_prefilter_was_sure_about_offers_the_mllm(page, app, world):
     open_case(page, app, world.case("audit"))
     text = page.inner_text("#mllm-card")
-    assert "the pre-filter was sure (0.29 bits, threshold 0.60)" in text
+    assert "the prefilter was sure (0.29 bits, threshold 0.60)" in text
     page.click("[data-do=ask-mllm]")
     page.wait_for_selector("#mllm-card .busy")
     assert "Waits for the worker" in page.inner_text("#mllm-card")
@@ -321,70 +303,6 @@ def test_an_unknown_case_says_so_and_shows_the_next(page, app):
     page.goto(f"{app}/?case=nothing")
     page.wait_for_selector(".form")
     assert "There is no case nothing" in page.inner_text(".notice")
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_theme_follows_the_system_and_can_be_turned(page, app, world, scheme):
-    page.emulate_media(color_scheme=scheme)
-    open_case(page, app, world.case("argument"))
-    assert page.evaluate("document.documentElement.dataset.theme") == scheme
-    page.click("[data-do=theme]")
-    turned = {"light": "dark", "dark": "light"}[scheme]
-    assert page.evaluate("document.documentElement.dataset.theme") == turned
-    page.reload()
-    page.wait_for_selector(".form")
-    assert page.evaluate("document.documentElement.dataset.theme") == turned
-
-
-def test_a_phone_gets_one_column_and_reaches_the_form(page, app, world, tmp_path):
-    page.set_viewport_size({"width": 390, "height": 844})
-    open_case(page, app, world.case("argument"))
-    assert page.evaluate("document.documentElement.scrollWidth") == 390
-    page.click(".to-form")
-    page.wait_for_function(
-        "document.querySelector('#submit-decision').getBoundingClientRect().top < innerHeight"
-    )
-    page.screenshot(path=tmp_path / "phone.png")
-
-
-def contrast(foreground: str, background: str) -> float:
-    """WCAG 2 contrast of two ``rgb()`` colours."""
-
-    def luminance(colour: str) -> float:
-        parts = [int(float(n)) / 255 for n in re.findall(r"[\d.]+", colour)[:3]]
-        linear = [p / 12.92 if p <= 0.03928 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
-        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-    light, dark = sorted((luminance(foreground), luminance(background)), reverse=True)
-    return (light + 0.05) / (dark + 0.05)
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_has_enough_contrast(page, app, world, scheme):
-    page.emulate_media(color_scheme=scheme)
-    open_case(page, app, world.case("argument"))
-    pairs = page.evaluate(
-        """() => [...document.querySelectorAll('.cv *')]
-          .filter(e => e.offsetParent && !e.closest('.screen, .controls, dialog')
-            && [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim()))
-          .map(e => { let b = e; const clear = c => c === 'rgba(0, 0, 0, 0)';
-            while (b && clear(getComputedStyle(b).backgroundColor)) b = b.parentElement;
-            return [e.textContent.trim().slice(0, 40), getComputedStyle(e).color,
-                    getComputedStyle(b).backgroundColor]; })"""
-    )
-    weak = [p for p in pairs if contrast(p[1], p[2]) < 4.5]
-    assert len(pairs) > 60
-    assert weak == []
-
-
-def test_every_control_has_a_name(page, app, world):
-    open_case(page, app, world.case("argument"))
-    nameless = page.evaluate(
-        """() => [...document.querySelectorAll('.cv button, .cv a, .cv input, .cv select')]
-          .filter(e => !(e.getAttribute('aria-label') || e.textContent.trim()
-            || e.labels?.[0]?.textContent.trim())).map(e => e.outerHTML)"""
-    )
-    assert nameless == []
 
 
 def test_a_view_of_somebody_elses_case_takes_nothing(page, app, world):

@@ -160,8 +160,10 @@ def _task(task: Task, first: dict[str, float], second: dict[str, float], route: 
     if route is RouteName.HUMAN:
         verdict = Verdict.NEEDS_HUMAN
     return TaskResult(task.id, verdict, best,
-                      Route(route, "entropy", "built-in", bits, 0.6, bits > 0.6, reason=reason),
-                      finals)  # fmt: skip
+                      Route(route, "entropy", "built-in", 0.66 if second else bits, 0.6, bits > 0.6,
+                            reason=reason), finals,
+                      Route(RouteName.MLLM, "entropy", "built-in", bits, 0.6, True,
+                            reason="the prefilter is unsure") if second else None)  # fmt: skip
 
 
 def escalated(quote: str = "you people should all be thrown out", *, rationale: bool = True,
@@ -205,7 +207,7 @@ def escalated(quote: str = "you people should all be thrown out", *, rationale: 
     tasks = {
         "icd": _task(icd, first, second, RouteName.HUMAN, 0.98,
                      "A missed violation here costs more than your time."),
-        "ucc": _task(ucc, other, {}, RouteName.AUTO_PASS, 0.55, "The pre-filter was sure."),
+        "ucc": _task(ucc, other, {}, RouteName.AUTO_PASS, 0.55, "The prefilter was sure."),
     }  # fmt: skip
     return CascadeResult(None, None, 3.0, (), tasks, prefilter, mllm, Cost(40, 84, 900, 2400),
                          cheap=CheapSignals("c1"), expensive=texts,

@@ -9,7 +9,9 @@ from coefvq.errors import SettingsError
 
 
 def test_the_built_in_tasks() -> None:
-    assert {task.id: [policy.id for policy in task.policies] for task in taxonomy.tasks().values()} == {
+    assert {
+        task.id: [policy.id for policy in task.policies] for task in taxonomy.tasks().values()
+    } == {
         "icd": ["violence", "hate_harassment", "sexual", "scam_spam", "dangerous_acts"],
         "ucc": ["reupload", "watermark", "static_slideshow", "screen_recording"],
     }

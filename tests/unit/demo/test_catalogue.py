@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +28,7 @@ from coefvq.demo.recipe import (
 from coefvq.demo.sources import source
 from coefvq.demo.speech import ASSETS, LINES
 
+DOC = Path(__file__).parents[3] / "docs" / "demo-library.md"
 RECIPES = [(clip.id, clip.made) for clip in CLIPS if isinstance(clip.made, Recipe)]
 EACH_CLIP = pytest.mark.parametrize("clip", CLIPS, ids=lambda clip: clip.id)
 EACH_RECIPE = pytest.mark.parametrize(
@@ -157,3 +159,11 @@ def test_odd_files() -> None:
     assert recipe_of("silent").sound is None
     assert recipe_of("broken-tail").keep < 1.0
     assert recipe_of("tower-phone").size[0] < recipe_of("tower-phone").size[1]
+
+
+def test_every_clip_source_and_recording_is_documented() -> None:
+    text = DOC.read_text("utf-8")
+    names = [clip.id for clip in CLIPS] + list(LINES)
+    names += [name for _, recipe in RECIPES for name in sources_of(recipe)]
+    assert [name for name in names if name not in text] == []
+    assert [line.id for line in LINES.values() if line.text not in text] == []

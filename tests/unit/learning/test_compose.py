@@ -44,9 +44,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _moving(count: int) -> list[Image.Image]:
-    return [
-        Image.fromarray(media_factory.moving(index / 20, *SIZE)) for index in range(count)
-    ]
+    return [Image.fromarray(media_factory.moving(index / 20, *SIZE)) for index in range(count)]
 
 
 def _items(source: Path) -> list[ClipItem]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -57,7 +58,7 @@ def test_equal_mass_bins_hold_neighbours_and_differ_by_one() -> None:
     p = np.random.default_rng(2).random(23)
     bins = equal_mass_bins(p, 5)
     assert sorted(len(part) for part in bins) == [4, 4, 5, 5, 5]
-    assert all(p[a].max() <= p[b].min() for a, b in zip(bins, bins[1:], strict=False))
+    assert all(p[a].max() <= p[b].min() for a, b in pairwise(bins))
 
 
 def test_debiased_error_by_hand() -> None:

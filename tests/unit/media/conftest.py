@@ -23,6 +23,10 @@ GOOD: dict[str, Build] = {
     "plain.mpg": lambda p: factory.clip(p, codec="mpeg2video", with_audio=False),
     "plain.wmv": lambda p: factory.clip(p, codec="wmv2", with_audio=False),
     "plain.gif": factory.gif,
+    "av1.mp4": lambda p: factory.clip(p, seconds=0.4, codec="libsvtav1", with_audio=False),
+    "prores.mov": lambda p: factory.clip(
+        p, seconds=0.4, codec="prores_ks", pixel_format="yuv422p10le", with_audio=False
+    ),
     "one.mp4": factory.one_frame,
     "short.mp4": lambda p: factory.clip(p, seconds=0.2),
     "rotated.mp4": lambda p: factory.clip(p, rotation=90, picture=factory.corner),

@@ -10,6 +10,7 @@ from PIL import Image
 
 from coefvq.errors import MediaError
 from coefvq.media.container import open_container
+from coefvq.media.limits import MediaLimits
 from coefvq.media.previews import make_previews, preview_paths
 from coefvq.media.probe import probe
 from coefvq.media.proxy import is_playable, proxy_size, write_proxy
@@ -25,6 +26,8 @@ NAMES = [
     "plain.avi",
     "plain.ts",
     "plain.gif",
+    "av1.mp4",
+    "prores.mov",
     "one.mp4",
     "short.mp4",
     "rotated.mp4",
@@ -88,8 +91,6 @@ def test_an_encoded_proxy_has_a_keyframe_every_second(good, name, tmp_path):
 )
 def test_what_already_plays_is_copied(good, name, way, tmp_path):
     info = probe(good(name))
-    from coefvq.media.limits import MediaLimits
-
     assert write_proxy(info, tmp_path / "p.mp4", MediaLimits()) == way
     assert probe(tmp_path / "p.mp4").video_codec == "h264"
 
@@ -101,7 +102,7 @@ def test_what_already_plays_is_copied(good, name, way, tmp_path):
         ({"video_codec": "hevc"}, False),
         ({"pixel_format": "yuv422p"}, False),
         ({"pixel_format": "yuv420p10le"}, False),
-        ({"audio_codec": "mp3float"}, False),
+        ({"audio_codec": "mp3"}, False),
         ({"width": 1920, "height": 1080}, False),
         ({"width": 161}, False),
         ({"warnings": ("truncated",)}, False),

@@ -26,12 +26,14 @@ TIGHT = MediaLimits(max_decode_s=20.0)
         ("plain.mov", "mov", "h264", "aac", (160, 120)),
         ("plain.mkv", "matroska", "h264", None, (160, 120)),
         ("plain.webm", "matroska", "vp9", "opus", (160, 120)),
-        ("plain.avi", "avi", "mpeg4", "mp3float", (160, 120)),
+        ("plain.avi", "avi", "mpeg4", "mp3", (160, 120)),
         ("plain.ts", "mpegts", "h264", "aac", (160, 120)),
         ("plain.flv", "flv", "h264", "aac", (160, 120)),
         ("plain.mpg", "mpeg", "mpeg2video", None, (160, 120)),
         ("plain.wmv", "asf", "wmv2", None, (160, 120)),
         ("plain.gif", "gif", "gif", None, (96, 64)),
+        ("av1.mp4", "mov", "av1", None, (160, 120)),
+        ("prores.mov", "mov", "prores", None, (160, 120)),
         ("ten_bit.mp4", "mov", "h264", "aac", (160, 120)),
         ("rotated.mp4", "mov", "h264", "aac", (120, 160)),
         ("hidden.txt", "mov", "h264", "aac", (160, 120)),
@@ -93,6 +95,13 @@ def test_rotation_is_clockwise_and_sizes_are_as_shown(tmp_path, clockwise):
 def test_frame_rate_and_pixel_format_are_reported(good):
     assert probe(good("plain.mp4")).fps == pytest.approx(25.0, abs=0.01)
     assert probe(good("ten_bit.mp4")).pixel_format == "yuv420p10le"
+
+
+def test_a_picture_under_long_sound_has_a_low_rate(tmp_path):
+    """Otherwise its proxy would repeat the picture 25 times a second for hours."""
+    info = probe(factory.clip(tmp_path / "song.mp4", seconds=0.04, audio_seconds=20.0))
+    assert info.duration_s == pytest.approx(20.0, abs=0.1)
+    assert info.fps < 0.1
 
 
 def test_hash_is_of_the_bytes_and_a_known_one_is_taken(good):

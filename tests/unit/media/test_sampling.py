@@ -28,6 +28,8 @@ EVERY = [
     "plain.mpg",
     "plain.wmv",
     "plain.gif",
+    "av1.mp4",
+    "prores.mov",
     "one.mp4",
     "short.mp4",
     "rotated.mp4",

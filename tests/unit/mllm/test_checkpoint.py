@@ -9,7 +9,8 @@ import torch
 
 from coefvq.errors import ModelError
 from coefvq.mllm import checkpoint as files
-from coefvq.mllm.calibration import Platt
+from coefvq.mllm.lexical import count_words
+from coefvq.mllm.prompt import Line
 from tests.unit.mllm import tiny
 
 
@@ -20,6 +21,8 @@ def test_round_trip(tmp_path: Path) -> None:
     assert read.policies == made.policies and read.split == made.split
     assert read.readouts == made.readouts and read.base_hash == "tiny"
     assert torch.equal(read.head, made.head)
+    counted = count_words([Line("title", "some words here")])
+    assert read.words["scam_spam"](counted) == pytest.approx(made.words["scam_spam"](counted))
     assert read.adapter.keys() == made.adapter.keys()
     assert read.version.startswith("embedded-")
 
@@ -70,11 +73,17 @@ def test_an_adapter_of_a_deeper_model_is_refused() -> None:
         files.merge_adapter(tiny.model(), adapter, 1.0)
 
 
-def test_readout_adds_both_parts() -> None:
-    readout = files.Readout(2.0, 4.0, Platt(0.5, -1.0))
-    label, head = readout.parts(6.0, 8.0)
-    assert (label, head) == (1.5, 1.0)
-    assert float(readout.probability(6.0, 8.0)) == pytest.approx(1 / (1 + 2.718281828**-1.5))
+def test_readout_adds_weighted_parts() -> None:
+    readout = files.Readout((0.5, 0.25, 1.0), -1.0)
+    parts = [6.0, 8.0, 0.5]
+    assert readout.terms(parts).tolist() == [3.0, 2.0, 0.5]
+    assert float(readout.probability(parts)) == pytest.approx(1 / (1 + 2.718281828**-4.5))
+    assert readout.probability([parts, parts]).shape == (2,)
+
+
+def test_extreme_parts_do_not_overflow() -> None:
+    readout = files.Readout((1.0,), 0.0)
+    assert readout.probability([[-1e9], [1e9]]).tolist() == pytest.approx([0.0, 1.0], abs=1e-9)
 
 
 def test_head_scores() -> None:

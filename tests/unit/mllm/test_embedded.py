@@ -8,8 +8,8 @@ import pytest
 from coefvq import taxonomy
 from coefvq.domain import ExpensiveSignals, PostedText, Stage, TimedText
 from coefvq.errors import ModelError
+from coefvq.mllm import base, embedded
 from coefvq.mllm import checkpoint as files
-from coefvq.mllm import embedded
 from coefvq.mllm.backend import MllmInput
 from tests.unit.mllm import tiny
 
@@ -36,12 +36,13 @@ def test_every_policy_of_the_taxonomy_is_answered_or_named() -> None:
     assert found.tokens_in > 50 and found.tokens_out == 0 and found.milliseconds > 0
 
 
-def test_contributions_name_both_parts_largest_first() -> None:
+def test_contributions_name_all_parts_largest_first() -> None:
     found = tiny.backend().assess(_item("a title")).contributions
     assert found.keys() == set(tiny.POLICIES)
     for parts in found.values():
-        assert {name for name, _ in parts} == {"label_tokens", "text_state"}
-        assert abs(parts[0][1]) >= abs(parts[1][1])
+        assert {name for name, _ in parts} == set(files.PARTS)
+        sizes = [abs(value) for _, value in parts]
+        assert sizes == sorted(sizes, reverse=True)
 
 
 @pytest.mark.parametrize(
@@ -114,8 +115,7 @@ def test_long_items_say_so() -> None:
 def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """The tiny base in place of the real one, and a checkpoint that fits it."""
     folder = tiny.save_to(tmp_path / "base")
-    monkeypatch.setattr(embedded, "gguf_path", lambda: tmp_path / "x.gguf")
-    monkeypatch.setattr(embedded, "base_hash", lambda _: "tiny")
+    (folder / base.READY).write_text("tiny")
     monkeypatch.setattr(embedded, "ensure_base", lambda _: folder)
     files.save_checkpoint(tiny.checkpoint(), tmp_path / "checkpoint")
     return tmp_path / "checkpoint"
@@ -127,9 +127,13 @@ def test_load(installed: Path, tmp_path: Path) -> None:
     assert backend.assess(_item("x")).scores["scam_spam"].covered
 
 
-def test_load_refuses_another_base(
-    installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(embedded, "base_hash", lambda _: "another")
+def test_load_refuses_another_base(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "base" / base.READY).write_text("another")
     with pytest.raises(ModelError, match="trained on base"):
+        embedded.EmbeddedMllm.load(tmp_path, folder=installed)
+
+
+def test_a_damaged_cache_names_the_remedy(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "base" / base.READY).unlink()
+    with pytest.raises(ModelError, match="Delete that folder"):
         embedded.EmbeddedMllm.load(tmp_path, folder=installed)

@@ -84,7 +84,9 @@ def test_long_texts_fit_and_all_fields_stay() -> None:
     prompt = tiny.builder().build(lines)
     text = tiny.tokenizer().decode(prompt.ids)
     assert prompt.truncated and len(prompt.ids) <= 512
-    assert all(f"{head}: none" not in text for head in ("title", "caption", "speech", "screen text"))
+    assert all(
+        f"{head}: none" not in text for head in ("title", "caption", "speech", "screen text")
+    )
     assert text.endswith("hate_harassment:\nscam_spam:")
 
 

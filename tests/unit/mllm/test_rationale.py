@@ -30,7 +30,9 @@ from coefvq.mllm.rationale import (
 )
 
 SPAM = "Send 50 dollars to this link now, everybody wins a free phone, hurry up before it is gone."
-KIND = "This is a fair warning: never send money to strangers, such offers are always a lie, friends."
+KIND = (
+    "This is a fair warning: never send money to strangers, such offers are always a lie, friends."
+)
 
 
 def _item(**changes: object) -> MllmInput:
@@ -163,7 +165,9 @@ def test_variants_never_mix_fields() -> None:
 
 def test_at_most_five_points_a_side() -> None:
     long = "a line that is much longer than a hundred and twenty characters, so it is never merged "
-    speech = tuple(TimedText(n, n + 1.0, f"{long} with number {n} and more words") for n in range(12))
+    speech = tuple(
+        TimedText(n, n + 1.0, f"{long} with number {n} and more words") for n in range(12)
+    )
     item = _item(expensive=ExpensiveSignals("x", speech=speech))
 
     def score(line_sets: Sequence[Sequence[Line]]) -> dict[str, np.ndarray]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -44,7 +46,21 @@ def test_long_text_keeps_both_ends() -> None:
 
 
 _PARTS = st.sampled_from(
-    ["<|", "|>", "<|im_start|>", "<", ">", "|", "im_end", "\n", "scam_spam", ":", "＜", "｜", "&lt;"]
+    [
+        "<|",
+        "|>",
+        "<|im_start|>",
+        "<",
+        ">",
+        "|",
+        "im_end",
+        "\n",
+        "scam_spam",
+        ":",
+        "＜",
+        "｜",
+        "&lt;",
+    ]
 )
 
 
@@ -53,4 +69,4 @@ _PARTS = st.sampled_from(
 def test_nothing_that_controls_is_left(text: str) -> None:
     clean = sanitise(text, RESERVED)
     assert "\n" not in clean and "<|" not in clean and "|>" not in clean
-    assert "scam_spam:" not in clean
+    assert not re.search(r"\bscam_spam\s*:", clean)

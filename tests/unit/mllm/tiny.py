@@ -6,14 +6,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from coefvq.mllm import checkpoint as files
-from coefvq.mllm.calibration import Platt
 from coefvq.mllm.decoder import SplitDecoder
 from coefvq.mllm.embedded import EmbeddedMllm
+from coefvq.mllm.lexical import BUCKETS, WordHead
 from coefvq.mllm.prompt import PromptBuilder
 
 POLICIES = ("hate_harassment", "scam_spam")
@@ -74,7 +75,10 @@ def builder(max_tokens: int = 512) -> PromptBuilder:
 def checkpoint(seed: int = 1) -> files.Checkpoint:
     """Random trained parts that fit ``model()``."""
     chance = torch.Generator().manual_seed(seed)
-    readout = files.Readout(1.0, 1.0, Platt(1.0, 0.0))
+    readout = files.Readout((1.0, 1.0, 1.0), 0.0)
+    idf = np.ones(BUCKETS, dtype=np.float32)
+    weight = np.random.default_rng(seed).normal(size=BUCKETS).astype(np.float16)
+    words = WordHead(idf, weight.astype(np.float32), 0.25)
     return files.Checkpoint(
         base_hash="tiny",
         policies=POLICIES,
@@ -86,6 +90,7 @@ def checkpoint(seed: int = 1) -> files.Checkpoint:
         },
         head=torch.randn(2, 32, generator=chance),
         bias=torch.zeros(2),
+        words=dict.fromkeys(POLICIES, words),
         readouts=dict.fromkeys(POLICIES, readout),
         version="embedded-tiny",
     )

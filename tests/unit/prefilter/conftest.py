@@ -16,7 +16,7 @@ from coefvq.prefilter.text import BUCKETS, STATES, SURFACE, word_buckets
 from coefvq.prefilter.weights import Trained
 
 WIDTH, VISUALS, MOTIONS = 4, ["bar_top", "steady_corner_most"], ["still_share", "speed_mean"]
-WIDTHS = {FRAMES: 2 * WIDTH, CHANGE: len(CHANGE_NAMES), VISUAL: 2, MOTION: 2}
+WIDTHS = {FRAMES: WIDTH, CHANGE: len(CHANGE_NAMES), VISUAL: 2, MOTION: 2}
 
 
 def make_trained(hidden: dict[str, int] | None = None) -> Trained:

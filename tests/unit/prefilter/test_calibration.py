@@ -13,6 +13,7 @@ from coefvq.prefilter.calibration import (
     fit_isotonic,
     fit_platt,
     log_odds,
+    moved_to_rate,
     sigmoid,
 )
 
@@ -81,3 +82,16 @@ def test_json_brings_the_same_map_back(count: int) -> None:
 def test_an_unknown_kind_is_refused() -> None:
     with pytest.raises(ModelError, match="train the prefilter again"):
         Calibrator.from_json({"kind": "magic"})
+
+
+@pytest.mark.parametrize("count", [400, 4000], ids=["platt", "isotonic"])
+def test_moving_to_another_rate_stays_calibrated_there(count: int) -> None:
+    """Thin the positives out to a tenth: the moved map says what is true of the rest."""
+    logits, labels = _drawn(40 * count, 1.0, 0.0)
+    found = fit_calibrator(logits[:count], labels[:count])
+    kept = (labels == 0) | (np.random.default_rng(3).random(len(labels)) < 0.1)
+    rate = labels[kept].mean()
+    moved = moved_to_rate(found, float(labels[:count].mean()), float(rate))
+    assert moved.kind == found.kind
+    assert float(moved(logits[kept]).mean()) == pytest.approx(rate, abs=0.02)
+    assert float(found(logits[kept]).mean()) > 2 * rate

@@ -125,6 +125,27 @@ def test_a_late_submit_is_refused_and_the_draft_kept(
     assert view.draft is not None and view.draft.reasons == REMOVE.reasons
 
 
+def test_the_same_answer_sent_twice_is_stored_once(
+    store: Store, settings: Settings, case_id: str
+) -> None:
+    token = token_of(store, settings, case_id)
+    first = decide.submit(store, settings, ANN, case_id, token, REMOVE)
+    again = decide.submit(store, settings, ANN, case_id, token, REMOVE)
+    assert again.decision_id == first.decision_id
+    view = case_view.view(store, settings, ANN, case_id)
+    assert (len(view.decisions), view.draft) == (1, None)
+
+
+def test_an_answer_sent_again_after_its_undo_is_late(
+    store: Store, settings: Settings, case_id: str
+) -> None:
+    token = token_of(store, settings, case_id)
+    decide.submit(store, settings, ANN, case_id, token, REMOVE)
+    decide.undo_last(store, settings, ANN)
+    with pytest.raises(LeaseLost):
+        decide.submit(store, settings, ANN, case_id, token, REMOVE)
+
+
 def test_a_form_that_lacks_something_is_refused_and_kept(
     store: Store, settings: Settings, case_id: str
 ) -> None:

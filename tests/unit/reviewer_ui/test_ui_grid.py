@@ -116,6 +116,12 @@ def test_ingest(progress, left, expected):
     assert plain(grid.ingest(progress, left)) == expected
 
 
+@pytest.mark.parametrize(("failed", "expected"), [(0, ""), (1, ""), (3, "3 videos failed.")])
+def test_retry_all_is_offered_for_several(failed, expected):
+    assert plain(grid.retry_all(failed)).startswith(expected)
+    assert ("Retry all" in grid.retry_all(failed)) is bool(expected)
+
+
 def test_every_status_of_the_service_has_words():
     assert set(words.STATUSES) == set(STATUSES)
 

@@ -127,6 +127,20 @@ def test_somebody_else_cannot_release_it(store: Store) -> None:
     check(store, held, 1.0)
 
 
+def test_all_leases_of_a_dead_holder_can_be_given_back(store: Store) -> None:
+    with store.write() as session:
+        for number in range(3):
+            leases.claim(session, leases.JOB, f"j{number}", "dead", TTL, T0)
+        leases.claim(session, leases.JOB, "j9", "alive", TTL, T0)
+        leases.claim(session, leases.CASE, "c1", "dead", TTL, T0)
+    with store.write() as session:
+        assert leases.release_all(session, leases.JOB, "dead") == 3
+        assert leases.current(session, leases.JOB, "j9", T0) is not None
+        assert leases.current(session, leases.CASE, "c1", T0) is not None
+        taken = leases.claim(session, leases.JOB, "j0", "alive", TTL, T0)
+    assert taken is not None and taken.token == 2
+
+
 def test_current_tells_the_holder_until_the_end(store: Store) -> None:
     held = claim(store, "ann")
     with store.read() as session:

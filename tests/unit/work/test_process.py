@@ -17,6 +17,7 @@ import pytest
 from coefvq.review import library
 from coefvq.review.uploads import register
 from coefvq.settings import Settings
+from coefvq.store import jobs
 from coefvq.store.session import open_store
 from coefvq.work.process import run_worker, start_background_worker
 from tests import media_factory
@@ -43,6 +44,12 @@ def gone(pid: int) -> bool:
         return True
     state = Path(f"/proc/{pid}/stat")
     return state.exists() and state.read_text().rsplit(")", 1)[1].split()[0] == "Z"
+
+
+def library_attempts(settings: Settings) -> int:
+    with open_store(settings.url) as store:
+        (job,) = library.set_aside(store, ANN)
+        return job.attempts
 
 
 def test_it_takes_jobs_with_the_parents_settings(settings: Settings, tmp_path: Path) -> None:
@@ -75,6 +82,28 @@ def test_messages_go_to_the_log_file(settings: Settings, tmp_path: Path) -> None
         finally:
             child.stop()
     assert "attempt 1" in log.read_text()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_a_child_that_dies_is_replaced_and_its_job_taken_up_at_once(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """Leases last an hour here: only giving back the dead child's lets the job go on."""
+    patient = settings.model_copy(update={"lease_s": 3600.0})
+    with open_store(settings.url) as store:
+        child = start_background_worker(patient)
+        try:
+            first, name = child.pid, child.name
+            os.kill(first, signal.SIGSTOP)
+            register(store, settings, LOCAL, media_factory.text(tmp_path / "bad.mp4"))
+            with store.write() as session:
+                assert jobs.claim_next(session, name, 3600.0) is not None
+            os.kill(first, signal.SIGKILL)
+            assert eventually(lambda: bool(library.set_aside(store, ANN)))
+            assert child.alive and child.pid != first and child.name != name
+        finally:
+            child.stop()
+    assert library_attempts(settings) == 2
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")

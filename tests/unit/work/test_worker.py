@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from coefvq.errors import MediaError, ModelError
 from coefvq.review import case_view, library, queue
@@ -285,6 +286,28 @@ def test_run_forever_takes_what_comes_and_stops(
     thread.join(60)
     assert not thread.is_alive()
     assert status(store, video_id) == videos.SCORED
+
+
+def test_a_busy_database_does_not_end_the_worker(
+    store: Store, settings: Settings, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload(store, settings, clip)
+    stop = threading.Event()
+    running = worker(store, settings, FixedCascade())
+    original, calls = running.run_once, []
+
+    def flaky(given: threading.Event) -> int:
+        calls.append(given)
+        if len(calls) == 1:
+            raise OperationalError("BEGIN IMMEDIATE", {}, RuntimeError("database is locked"))
+        stop.set()
+        return original(None)
+
+    monkeypatch.setattr(running, "run_once", flaky)
+    running.run_forever(stop, idle_s=0.01)
+    assert len(calls) == 2
+    with store.read() as session:
+        assert jobs.counts(session)["done"] == 2
 
 
 def test_a_job_given_back_is_taken_by_the_next(
