@@ -5,8 +5,13 @@ Public names load on first use, so that ``import coefvq.routing`` loads no torch
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
+
+# Idle OpenMP threads must sleep, not spin: beside a second process spinning costs five times the
+# CPU. It only counts before torch is first imported, so it stands here.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __version__ = "0.1.0"
 

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -33,6 +32,9 @@ LANGUAGE_NOT_COVERED = "language_not_covered"
 _MAX_BATCH = 8
 
 
+Parts = tuple[SplitDecoder, PromptBuilder]
+
+
 @dataclass(frozen=True)
 class Answers:
     """Answers on some sets of lines: arrays (sets, policies); ``terms`` (sets, policies, parts)."""
@@ -50,17 +52,17 @@ class EmbeddedMllm:
     def __init__(
         self,
         checkpoint: files.Checkpoint,
-        load_model: Callable[[], tuple[Any, Any]],
+        load_parts: Callable[[], Parts],
         is_foreign: IsForeign | None = None,
     ):
         """Keep the checkpoint; the language model loads at the first video that needs it.
 
         Args:
-            load_model: Returns model and tokenizer, with the adapter merged.
+            load_parts: Returns the model with the adapter merged, and its prompt builder.
         """
         self._checkpoint, self._is_foreign = checkpoint, is_foreign
-        self._load_model, self._loading = load_model, threading.Lock()
-        self._loaded: tuple[SplitDecoder, PromptBuilder] | None = None
+        self._load_parts, self._loading = load_parts, threading.Lock()
+        self._loaded: Parts | None = None
 
     @property
     def _decoder(self) -> SplitDecoder:
@@ -70,14 +72,10 @@ class EmbeddedMllm:
     def _builder(self) -> PromptBuilder:
         return self._parts()[1]
 
-    def _parts(self) -> tuple[SplitDecoder, PromptBuilder]:
+    def _parts(self) -> Parts:
         with self._loading:
             if self._loaded is None:
-                model, tokenizer = self._load_model()
-                self._loaded = (
-                    SplitDecoder(model, tokenizer, self._checkpoint.split),
-                    PromptBuilder(tokenizer, self._checkpoint.policies),
-                )
+                self._loaded = self._load_parts()
             return self._loaded
 
     @classmethod
@@ -102,12 +100,7 @@ class EmbeddedMllm:
         if threads:
             torch.set_num_threads(threads)
         checkpoint = files.load_checkpoint(folder)
-        base = ensure_base(cache_dir)
-        files.check_base(checkpoint, converted_hash(base))
-        model, tokenizer = load_language_model(base, best_dtype())
-        files.merge_adapter(model, checkpoint.adapter, checkpoint.scaling)
-        decoder = SplitDecoder(model, tokenizer, checkpoint.split)
-        return cls(decoder, PromptBuilder(tokenizer, checkpoint.policies), checkpoint, is_foreign)
+        return cls(checkpoint, lambda: _load_parts(cache_dir, checkpoint), is_foreign)
 
     @property
     def version(self) -> str:
@@ -205,6 +198,15 @@ class EmbeddedMllm:
             milliseconds=(time.perf_counter() - started) * 1000.0,
             tokens_in=tokens,
         )
+
+
+def _load_parts(cache_dir: Path, checkpoint: files.Checkpoint) -> Parts:
+    base = ensure_base(cache_dir)
+    files.check_base(checkpoint, converted_hash(base))
+    model, tokenizer = load_language_model(base, best_dtype())
+    files.merge_adapter(model, checkpoint.adapter, checkpoint.scaling)
+    decoder = SplitDecoder(model, tokenizer, checkpoint.split)
+    return decoder, PromptBuilder(tokenizer, checkpoint.policies)
 
 
 def _not_covered(policy: str, why_not: str) -> PolicyScore:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from functools import cache
 
 import numpy as np
 import torch
@@ -51,6 +52,7 @@ _WORDS = (
 )
 
 
+@cache
 def spoken(name: str) -> str:
     """A statistic's name in people's words."""
     return next((words for pattern, words in _WORDS if re.match(pattern, name)), name)

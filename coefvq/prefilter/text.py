@@ -13,6 +13,7 @@ import unicodedata
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -96,15 +97,19 @@ def word_buckets(words: list[str]) -> list[Hit]:
     return singles + pairs
 
 
+@lru_cache(maxsize=20_000)
+def _letters(word: str) -> tuple[int, ...]:
+    padded = f" {word[:40]} "
+    return tuple(
+        BUCKETS + _hash("c", padded[start : start + size])
+        for size in (3, 4, 5)
+        for start in range(max(1, len(padded) - size + 1))
+    )
+
+
 def letter_buckets(words: list[str]) -> list[Hit]:
     """Buckets of 3-5 letter runs inside space-padded words, with the place of the word."""
-    found: list[Hit] = []
-    for at, word in enumerate(words):
-        padded = f" {word[:40]} "
-        for size in (3, 4, 5):
-            for start in range(max(1, len(padded) - size + 1)):
-                found.append((BUCKETS + _hash("c", padded[start : start + size]), (at,)))
-    return found
+    return [(bucket, (at,)) for at, word in enumerate(words) for bucket in _letters(word)]
 
 
 def surface(posted: PostedText) -> NDArray[np.float32]:
@@ -120,8 +125,8 @@ def surface(posted: PostedText) -> NDArray[np.float32]:
 
     values = [
         min(math.log1p(len(text)) / 7, 1.2),
-        share(char.isupper() for char in text),
-        share(char.isdigit() for char in text),
+        share(map(str.isupper, text)),
+        share(map(str.isdigit, text)),
         some(text.count("!")),
         some(text.count("?")),
         some(len(_LINK.findall(text))),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from coefvq.domain import Rationale
+from coefvq.domain import Evidence, Modality, Rationale
 from coefvq.review.views import AssessmentView, CaseView, RouteView, ScoreView
 from reviewer_ui.components.timeline import SOURCE_NAMES
-from reviewer_ui.markup import NOTHING, Markup, h, join, probability, took
+from reviewer_ui.markup import NOTHING, Markup, h, join, probability, time_link, took
 from reviewer_ui.words import ROUTES, VERDICTS, plain, why_not
 
 READS = {
@@ -212,10 +212,19 @@ def _other_scores(found: AssessmentView) -> Markup:
     return h('<p class="others">{}{}</p>', scored, off)
 
 
-def _points(title: str, name: str, points: tuple[str, ...]) -> Markup:
+def _when(point: str, evidence: tuple[Evidence, ...]) -> Markup:
+    """Buttons for the times of the evidence that a point quotes."""
+    timed = (e for e in evidence if e.quote and e.modality != Modality.CAPTION)
+    links = [time_link(e.start_s, e.end_s) for e in timed if e.quote and e.quote in point]
+    return join(["", *links], " ")
+
+
+def _points(
+    title: str, name: str, points: tuple[str, ...], evidence: tuple[Evidence, ...]
+) -> Markup:
     if not points:
         return NOTHING
-    items = join(h("<li>{}</li>", point) for point in points)
+    items = join(h("<li>{}{}</li>", point, _when(point, evidence)) for point in points)
     return h('<h3 class="{}">{}</h3><ul>{}</ul>', name, title, items)
 
 
@@ -226,9 +235,9 @@ def _rationale(case: CaseView, rationale: Rationale | None, busy: str | None) ->
     return h(
         '<div class="rationale">{}{}{}{}</div>',
         h('<p class="summary">{}</p>', rationale.summary) if rationale.summary else "",
-        _points("For", "for", rationale.points_for),
-        _points("Against", "against", rationale.points_against),
-        _points("Uncertain", "uncertain", rationale.uncertain),
+        _points("For", "for", rationale.points_for, rationale.evidence),
+        _points("Against", "against", rationale.points_against, rationale.evidence),
+        _points("Uncertain", "uncertain", rationale.uncertain, rationale.evidence),
     )
 
 

@@ -95,11 +95,12 @@ def _evidence_row(item: Evidence) -> Markup:
     weight = "" if item.weight is None else f"{item.weight:+.2f}"
     return h(
         '<li class="{}"><span class="when">{}</span><span class="source">{}</span>'
-        '<span class="what">{}<span class="muted">{}</span></span>'
+        '<span class="what" title="{}">{}<span class="muted">{}</span></span>'
         '<span class="weight">{}<span class="hidden"> {}</span></span></li>',
         lean,
         when,
         SOURCE_NAMES[item.modality],
+        f"{item.quote or ''} {item.detail}".strip(),
         quote,
         item.detail,
         weight,

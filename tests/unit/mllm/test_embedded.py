@@ -127,13 +127,15 @@ def test_load(installed: Path, tmp_path: Path) -> None:
     assert backend.assess(_item("x")).scores["scam_spam"].covered
 
 
-def test_load_refuses_another_base(installed: Path, tmp_path: Path) -> None:
+def test_another_base_is_refused_at_first_use(installed: Path, tmp_path: Path) -> None:
     (tmp_path / "base" / base.READY).write_text("another")
+    backend = embedded.EmbeddedMllm.load(tmp_path, folder=installed)
     with pytest.raises(ModelError, match="trained on base"):
-        embedded.EmbeddedMllm.load(tmp_path, folder=installed)
+        backend.assess(_item("a title"))
 
 
 def test_a_damaged_cache_names_the_remedy(installed: Path, tmp_path: Path) -> None:
     (tmp_path / "base" / base.READY).unlink()
+    backend = embedded.EmbeddedMllm.load(tmp_path, folder=installed)
     with pytest.raises(ModelError, match="Delete that folder"):
-        embedded.EmbeddedMllm.load(tmp_path, folder=installed)
+        backend.assess(_item("a title"))

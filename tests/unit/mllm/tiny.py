@@ -99,4 +99,4 @@ def checkpoint(seed: int = 1) -> files.Checkpoint:
 def backend(is_foreign: Any = None, max_tokens: int = 512) -> EmbeddedMllm:
     """The embedded backend with random weights."""
     decoder = SplitDecoder(model(), tokenizer(), 2)
-    return EmbeddedMllm(decoder, builder(max_tokens), checkpoint(), is_foreign)
+    return EmbeddedMllm(checkpoint(), lambda: (decoder, builder(max_tokens)), is_foreign)

@@ -13,7 +13,7 @@ from coefvq.review.views import DecisionView, Disagreement, DraftView, LeaseView
 from reviewer_ui.components import cards, chrome, player, timeline, transcript
 from reviewer_ui.components.decision_form import Actions, decided_line, decision_form
 from reviewer_ui.pages.review import calm, shell, tabs
-from tests.ui.case_sample import HOSTILE, NOW, RATIONALE, assessment, case, route, video
+from tests.ui.case_sample import EVIDENCE, HOSTILE, NOW, RATIONALE, assessment, case, route, video
 
 ACTIONS = Actions({"keep": "Keep", "remove": "Remove"}, "keep", "remove")
 
@@ -68,6 +68,13 @@ def test_the_mllm_card_is_two_sided():
                      "For for it", "Against against it", "Uncertain not sure", "In short.",
                      "not covered by this model: sexual"):  # fmt: skip
         assert expected in words, expected
+
+
+def test_a_point_that_quotes_evidence_links_to_its_time():
+    said = replace(RATIONALE, points_for=('"thrown out", said aloud',), evidence=EVIDENCE[:1])
+    markup = cards.mllm_card(case(mllm=assessment("mllm", rationale=said)))
+    assert 'data-start="2.00" data-end="4.00">0:02–0:04</button></li>' in markup
+    assert markup.count("data-start") == 1
 
 
 @pytest.mark.parametrize(
