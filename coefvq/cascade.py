@@ -121,7 +121,7 @@ class Cascade:
             mllm=load_backend(settings, is_foreign=is_foreign),
             cheap=CheapExtractor(threads=settings.threads, limits=limits),
             expensive=ExpensiveExtractor(threads=settings.threads, limits=limits),
-            routing=EntropyRouting(settings.entropy_threshold),
+            routing=EntropyRouting(settings.entropy_threshold, settings.human_entropy_threshold),
             limits=limits,
         )
 
@@ -238,7 +238,7 @@ class Cascade:
         route = self.routing.after_prefilter(
             probability,
             gaps=_gaps(finals),
-            mllm_covers=any(policy in self.mllm.covers for policy in finals),
+            mllm_covers=not self.mllm.covers.isdisjoint(finals),
         )
         return _task_result(task, probability, route, finals)
 

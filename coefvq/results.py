@@ -36,8 +36,21 @@ def task_json(task: TaskResult) -> dict[str, Any]:
         "verdict": task.verdict.value,
         "probability": _rounded(task.probability),
         "route": task.route.name.value,
-        "routing": route_json(task.route),
+        "routing": routing_json(task),
         "policies": {name: _policy_json(score) for name, score in task.policies.items()},
+    }
+
+
+def routing_json(task: TaskResult) -> dict[str, Any]:
+    """The escalation rule's answer; beside it, where the MLLM ran, the rule's answer after it."""
+    if task.first_route is None:
+        return route_json(task.route)
+    after = {"score": _rounded(task.route.score), "threshold": task.route.threshold}
+    return route_json(task.first_route) | {
+        "reason": task.route.reason,
+        "audit": task.route.audit,
+        "propensity": task.route.propensity,
+        "after_mllm": after,
     }
 
 

@@ -28,7 +28,10 @@ class Settings(BaseSettings):
     mllm: str = Field("embedded", description="embedded, omni:MODEL or endpoint:URL#MODEL.")
     threads: int = Field(0, ge=0, description="CPU threads of the models; 0: all cores.")
     entropy_threshold: float = Field(
-        0.6, ge=0.0, le=1.0, description="Escalate above this many bits."
+        0.9, ge=0.0, le=1.0, description="Escalate to the MLLM above this many bits."
+    )
+    human_entropy_threshold: float = Field(
+        0.8, ge=0.0, le=1.0, description="Escalate from the MLLM to a person above this many bits."
     )
     max_duration_s: float = Field(4 * 3600.0, gt=0, description="Longest video, seconds.")
     max_bytes: int = Field(2 * 1024**3, gt=0, description="Largest file, bytes.")

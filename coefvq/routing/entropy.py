@@ -4,9 +4,10 @@ For a probability p the binary entropy is H(p) = -p log2 p - (1-p) log2 (1-p), i
 0 (sure) and 1 (p = 0.5). A video is escalated where H exceeds a threshold. For one binary
 probability that is the same as a symmetric band around 0.5.
 
-Two things the paper leaves open are settled here. A policy whose text is in a language that the
+Three things the paper leaves open are settled here. After the MLLM the same rule, with a threshold
+of its own, decides between automatic and human. A policy whose text is in a language that the
 model does not read is a *gap*: nobody has judged it, so the video goes on to the next stage, and
-in the end to a person. After the MLLM the same rule decides between automatic and human.
+in the end to a person. The default thresholds come from a budget: see docs/routing.md.
 """
 
 from __future__ import annotations
@@ -55,18 +56,20 @@ def certain_below(threshold: float) -> float:
 
 @dataclass(frozen=True)
 class EntropyRouting:
-    """A routing policy: one threshold for both stages.
+    """A routing policy: a threshold for each stage.
 
     Attributes:
-        threshold: Bits, 0..1. Above it a stage counts as unsure.
+        threshold: Bits, 0..1. Above it the prefilter is unsure and the MLLM is due.
+        human_threshold: Bits, 0..1. Above it an escalated task goes on to a person.
     """
 
-    threshold: float = 0.6
+    threshold: float = 0.9
+    human_threshold: float = 0.8
 
     @property
     def version(self) -> str:
-        """Names the rule and its threshold, so that a route can be reproduced."""
-        return f"{RULE}-{self.threshold:g}"
+        """Names the rule and its thresholds, so that a route can be reproduced."""
+        return f"{RULE}-{self.threshold:g}-{self.human_threshold:g}"
 
     def after_prefilter(
         self, probability: float | None, gaps: tuple[str, ...] = (), mllm_covers: bool = True
@@ -86,7 +89,8 @@ class EntropyRouting:
             return self._route(RouteName.MLLM, probability, True, _gap_reason("prefilter", gaps))
         if binary_entropy(probability) > self.threshold:
             return self._route(RouteName.MLLM, probability, True, "the prefilter is unsure")
-        return self._automatic(probability, False, "the prefilter is sure")
+        name = _automatic(probability)
+        return self._route(name, probability, False, "the prefilter is sure")
 
     def after_mllm(
         self,
@@ -101,29 +105,39 @@ class EntropyRouting:
             probability: Task probability from the final scores of both stages.
             gaps: Policies that neither stage could judge in this video.
             label_mass: Smallest share on the label tokens over the policies of the task.
-            escalated: Whether this task's own rule made the MLLM due.
+            escalated: Whether this task's own rule made the MLLM due. A task that only rides
+                along with another keeps the first threshold: it must not end with a person
+                because of something that has nothing to do with it.
         """
+        limit = self.human_threshold if escalated else self.threshold
         if probability is None:
             reason = "no model covers this task here"
         elif gaps:
             reason = _gap_reason("MLLM", gaps)
         elif label_mass is not None and label_mass < MIN_LABEL_MASS:
             reason = f"the MLLM's answer is not to be trusted (label mass {label_mass:.2f})"
-        elif binary_entropy(probability) > self.threshold:
+        elif binary_entropy(probability) > limit:
             reason = "still unsure after the MLLM"
         else:
-            return self._automatic(probability, escalated, "sure after the MLLM")
-        return self._route(RouteName.HUMAN, probability, escalated, reason)
-
-    def _automatic(self, probability: float, escalated: bool, reason: str) -> Route:
-        name = RouteName.AUTO_FLAG if probability >= 0.5 else RouteName.AUTO_PASS
-        return self._route(name, probability, escalated, reason)
+            name = _automatic(probability)
+            return self._route(name, probability, escalated, "sure after the MLLM", limit)
+        return self._route(RouteName.HUMAN, probability, escalated, reason, limit)
 
     def _route(
-        self, name: RouteName, probability: float | None, escalated: bool, reason: str
+        self,
+        name: RouteName,
+        probability: float | None,
+        escalated: bool,
+        reason: str,
+        limit: float | None = None,
     ) -> Route:
         score = None if probability is None else binary_entropy(probability)
-        return Route(name, RULE, self.version, score, self.threshold, escalated, reason=reason)
+        threshold = self.threshold if limit is None else limit
+        return Route(name, RULE, self.version, score, threshold, escalated, reason=reason)
+
+
+def _automatic(probability: float) -> RouteName:
+    return RouteName.AUTO_FLAG if probability >= 0.5 else RouteName.AUTO_PASS
 
 
 def _gap_reason(stage: str, gaps: tuple[str, ...]) -> str:

@@ -10,7 +10,7 @@ from reviewer_ui.words import ROUTES, VERDICTS, plain, why_not
 
 READS = {
     "prefilter": "frames, motion, sound, caption",
-    "mllm": "also speech and screen text",
+    "mllm": "caption, speech, screen text",
 }
 
 

@@ -77,7 +77,7 @@ class FixedMllm:
 
 def _cascade(first: Mapping[str, WHY], second: FixedMllm) -> Cascade:
     prefilter = FixedPrefilter(first)
-    return Cascade(prefilter, second, None, None, EntropyRouting(0.6), MediaLimits())  # type: ignore[arg-type]
+    return Cascade(prefilter, second, None, None, EntropyRouting(0.6, 0.6), MediaLimits())  # type: ignore[arg-type]
 
 
 def _run(first, second=None, mass: float = 0.99, **options):
@@ -124,6 +124,15 @@ def test_whose_probability_counts(first: WHY, second: WHY, final: float | None) 
     assert score.final == final
     assert score.covered is (final is not None)
     assert (score.why_not is None) is score.covered
+
+
+def test_the_escalation_is_reported_beside_what_came_after_it() -> None:
+    answers = {"hate_harassment": 0.95, "scam_spam": 0.01}
+    result, _ = _run(SURE | {"hate_harassment": 0.4}, answers)
+    routing = result_json(result)["tasks"]["icd"]["routing"]
+    assert routing["escalated"] and routing["score"] == pytest.approx(0.970951)
+    assert routing["after_mllm"] == {"score": pytest.approx(0.286397), "threshold": 0.6}
+    assert routing["reason"] == "sure after the MLLM"
 
 
 def test_a_gap_is_escalated_and_ends_with_a_person() -> None:

@@ -64,9 +64,7 @@ def test_the_band_begins_where_entropy_meets_the_threshold(threshold: float) -> 
         pytest.param(None, RouteName.MLLM, True, id="prefilter covers nothing, the MLLM does"),
     ],
 )
-def test_after_the_prefilter(
-    probability: float | None, route: RouteName, escalated: bool
-) -> None:
+def test_after_the_prefilter(probability: float | None, route: RouteName, escalated: bool) -> None:
     found = EntropyRouting(0.6).after_prefilter(probability)
     assert (found.name, found.escalated) == (route, escalated)
     assert found.rule == "entropy"
@@ -97,7 +95,7 @@ def test_text_the_prefilter_cannot_read_is_escalated_even_when_it_is_sure_of_the
     ],
 )
 def test_after_the_mllm(options: dict, route: RouteName) -> None:
-    assert EntropyRouting(0.6).after_mllm(**options).name is route
+    assert EntropyRouting(0.9, 0.6).after_mllm(**options).name is route
 
 
 @given(PROBABILITIES, THRESHOLDS)
@@ -112,6 +110,20 @@ def test_after_the_mllm_nothing_is_due_any_more(probability: float, threshold: f
     assert EntropyRouting(threshold).after_mllm(probability).name is not RouteName.MLLM
 
 
-def test_the_version_names_rule_and_threshold() -> None:
+@pytest.mark.parametrize(
+    ("escalated", "route"),
+    [
+        pytest.param(True, RouteName.HUMAN, id="escalated: the threshold for people"),
+        pytest.param(False, RouteName.AUTO_PASS, id="rode along: the first threshold"),
+    ],
+)
+def test_a_task_that_rides_along_keeps_the_first_threshold(
+    escalated: bool, route: RouteName
+) -> None:
+    found = EntropyRouting(0.9, 0.6).after_mllm(0.25, escalated=escalated)
+    assert (found.name, found.threshold) == (route, 0.6 if escalated else 0.9)
+
+
+def test_the_version_names_rule_and_thresholds() -> None:
     assert EntropyRouting(0.6).version != EntropyRouting(0.61).version
-    assert EntropyRouting(0.6).version == "entropy-0.6"
+    assert EntropyRouting(0.6, 0.5).version == "entropy-0.6-0.5"
