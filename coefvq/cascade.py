@@ -156,6 +156,7 @@ class Cascade:
         with ledger("prefilter_ms"):
             cheap = _cached(CheapSignals, info, self.cheap, signals_cache)
             first = self.prefilter.assess(cheap, request.posted)
+        first = replace(first, milliseconds=ledger.cost().prefilter_ms)
 
         def extract() -> ExpensiveSignals:
             return _cached(ExpensiveSignals, info, self.expensive, signals_cache)
@@ -228,7 +229,8 @@ class Cascade:
         with ledger("mllm_ms"):
             second = self.mllm.assess(_mllm_input(posted, expensive, info))
         ledger.add_tokens(second.tokens_in, second.tokens_out)
-        return expensive, second
+        cost = ledger.cost()
+        return expensive, replace(second, milliseconds=cost.expensive_signals_ms + cost.mllm_ms)
 
     def _after_prefilter(self, task: str, first: Assessment) -> TaskResult:
         finals = {

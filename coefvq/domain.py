@@ -223,6 +223,7 @@ class Assessment:
     Attributes:
         scores: By policy id.
         contributions: By policy id: the signals that moved the score most, signed, largest first.
+        milliseconds: Wall time of the stage; in a cascade's result with the signals it needed.
     """
 
     stage: Stage

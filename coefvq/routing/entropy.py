@@ -141,4 +141,5 @@ def _automatic(probability: float) -> RouteName:
 
 
 def _gap_reason(stage: str, gaps: tuple[str, ...]) -> str:
-    return f"the {stage} could not read what {', '.join(gaps)} would be judged by"
+    names = ", ".join(gap.replace("_", " ") for gap in gaps)
+    return f"the {stage} does not follow the language: not judged for {names}"

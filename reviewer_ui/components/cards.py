@@ -9,7 +9,7 @@ from reviewer_ui.markup import NOTHING, Markup, h, join, probability, time_link,
 from reviewer_ui.words import ROUTES, VERDICTS, plain, why_not
 
 READS = {
-    "prefilter": "frames, motion, sound, caption",
+    "prefilter": "frames, motion, caption",
     "mllm": "caption, speech, screen text",
 }
 
@@ -248,6 +248,8 @@ def disagreement(case: CaseView) -> Markup:
     if split is None:
         if case.mllm is None or case.prefilter is None:
             return h("<p>One stage has answered.{}</p>", reason)
+        if not any(p.prefilter is not None and p.mllm is not None for p in case.policies):
+            return h("<p><strong>No policy was judged by both stages.</strong>{}</p>", reason)
         return h("<p><strong>The stages agree.</strong>{}</p>", reason)
     only = ""
     if split.modalities:

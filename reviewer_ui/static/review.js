@@ -129,7 +129,7 @@
 
     function countdown() {
       const place = page.querySelector("#queue-counts .lease");
-      const until = Number(form.form?.dataset.expires);
+      const until = form.form?.offsetParent ? Number(form.form.dataset.expires) : 0;
       if (!place) return;
       place.hidden = !until;
       if (!until) return;

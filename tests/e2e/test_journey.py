@@ -20,7 +20,7 @@ from coefvq.demo.catalogue import clip_by_id
 from coefvq.settings import Settings
 from coefvq.store.session import open_store
 from coefvq.store.tables import DecisionRow
-from tests.ui.conftest import browser, chromium, free_port, page  # noqa: F401
+from tests.browser import free_port
 
 pytestmark = pytest.mark.browser
 SCORING_MS = 240_000
@@ -59,7 +59,7 @@ def _coefvq(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=_environment(home), capture_output=True, text=True)
 
 
-def test_from_an_upload_to_an_exported_correction(page, address: str, home: Path, tmp_path: Path):  # noqa: F811
+def test_from_an_upload_to_an_exported_correction(page, address: str, home: Path, tmp_path: Path):
     clip = build_clip(clip_by_id("scam-caption"), tmp_path)
     page.set_default_timeout(SCORING_MS)
     page.goto(f"{address}/library")
@@ -80,14 +80,10 @@ def test_from_an_upload_to_an_exported_correction(page, address: str, home: Path
     assert "trust in answer" in page.inner_text("#mllm-card")
     assert page.evaluate("document.querySelector('#review-player video').readyState") is not None
 
-    shown = page.get_attribute("#decision-form .form", "data-case")
     page.keyboard.press("1")  # violence: the machine did not say so
     page.select_option("#decision-reason", index=1)
     page.click("#submit-decision")
-    page.wait_for_function(
-        "id => { const f = document.querySelector('.form'); return !f || f.dataset.case !== id }",
-        arg=shown,
-    )
+    page.wait_for_selector(".notice:has-text('Correction stored')")
     assert page.outside == []
 
     decision = _only_decision(home)
@@ -105,7 +101,7 @@ def test_from_an_upload_to_an_exported_correction(page, address: str, home: Path
     assert (counts["videos"], counts["decisions"]) == (1, 1)
 
 
-def _ask_the_mllm_if_it_has_not_run(page) -> None:  # noqa: F811
+def _ask_the_mllm_if_it_has_not_run(page) -> None:
     button = page.locator("#mllm-card button:has-text('Ask the MLLM')")
     if button.count():
         button.click()

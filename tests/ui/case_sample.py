@@ -36,7 +36,7 @@ def video(**changes: object) -> VideoView:
 def policy(key: int, item: taxonomy.Policy) -> PolicyView:
     """A policy of the form."""
     return PolicyView(item.id, key, item.name, item.question, item.guideline, item.severity,
-                      (), (*item.reasons, "other"), 0.2, None, 0.2, True, None)  # fmt: skip
+                      (), (*item.reasons, "other"), 0.2, 0.3, 0.3, True, None)  # fmt: skip
 
 
 def assessment(stage: str = "prefilter", **changes: object) -> AssessmentView:

@@ -141,7 +141,7 @@ def test_a_gap_is_escalated_and_ends_with_a_person() -> None:
     icd = result.tasks["icd"]
     assert mllm.calls == 1
     assert (icd.route.name, icd.verdict) == (RouteName.HUMAN, Verdict.NEEDS_HUMAN)
-    assert "hate_harassment" in icd.route.reason
+    assert "hate harassment" in icd.route.reason
     assert result.tasks["ucc"].route.name is RouteName.AUTO_PASS
 
 

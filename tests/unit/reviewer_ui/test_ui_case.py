@@ -107,6 +107,7 @@ def test_a_running_job_takes_the_place_of_its_button():
              "speech. The stages disagree."),
         ({"disagreement": None}, "The stages agree. The stages disagree."),
         ({"disagreement": None, "mllm": None}, "One stage has answered."),
+        ({"disagreement": None, "policies": ()}, "No policy was judged by both stages."),
         ({"disagreement": None, "route": route(audit=True, propensity=0.02)},
          "Random audit, drawn with probability 0.02."),
         ({"disagreement": None, "second_look": True, "second_look_by": "ann"},
