@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
 from coefvq import taxonomy
+from coefvq.combine import final_score, gaps, task_result
 from coefvq.domain import (
     Assessment,
     CascadeResult,
@@ -27,13 +28,13 @@ from coefvq.domain import (
     Route,
     RouteName,
     TaskResult,
-    Verdict,
 )
 from coefvq.errors import CoefVQError, SettingsError, did_you_mean
 from coefvq.ledger import Ledger
 from coefvq.media.limits import MediaLimits
 from coefvq.media.probe import probe
-from coefvq.mllm.backend import MllmBackend, MllmInput, load_backend
+from coefvq.mllm.backend import MllmBackend, MllmInput
+from coefvq.mllm.profiles import load_backend
 from coefvq.prefilter.predict import Prefilter
 from coefvq.routing.entropy import EntropyRouting
 from coefvq.settings import Settings, load_settings
@@ -44,11 +45,8 @@ from coefvq.signals.language import is_foreign
 StageChoice = Literal["auto", "prefilter", "mllm"]
 RationaleChoice = Literal["never", "for_people", "always"]
 STAGES = ("auto", "prefilter", "mllm")
-# Reasons that hold for one video only: nobody has judged the policy, so the video goes on.
-GAP_REASONS = frozenset({"language_not_covered", "speech_not_understood"})
 S = TypeVar("S", CheapSignals, ExpensiveSignals)
 S_co = TypeVar("S_co", covariant=True)
-_VERDICTS = {RouteName.AUTO_PASS: Verdict.OK, RouteName.AUTO_FLAG: Verdict.VIOLATION}
 
 
 class SignalsCache(Protocol):
@@ -233,32 +231,28 @@ class Cascade:
         return expensive, replace(second, milliseconds=cost.expensive_signals_ms + cost.mllm_ms)
 
     def _after_prefilter(self, task: str, first: Assessment) -> TaskResult:
-        finals = {
-            policy.id: _final(policy.id, first, None) for policy in taxonomy.task(task).policies
-        }
+        finals = _finals(task, first, None)
         probability = self._task_probability(task, finals)
         route = self.routing.after_prefilter(
             probability,
-            gaps=_gaps(finals),
+            gaps=gaps(finals),
             mllm_covers=not self.mllm.covers.isdisjoint(finals),
         )
-        return _task_result(task, probability, route, finals)
+        return task_result(task, probability, route, finals)
 
     def _after_mllm(
         self, task: str, first: Assessment, second: Assessment, before: Route
     ) -> TaskResult:
-        finals = {
-            policy.id: _final(policy.id, first, second) for policy in taxonomy.task(task).policies
-        }
+        finals = _finals(task, first, second)
         probability = self._task_probability(task, finals)
         masses = [second.scores[name].label_mass for name in finals if name in second.scores]
         route = self.routing.after_mllm(
             probability,
-            gaps=_gaps(finals),
+            gaps=gaps(finals),
             label_mass=min((mass for mass in masses if mass is not None), default=None),
             escalated=before.escalated,
         )
-        return _task_result(task, probability, route, finals)
+        return task_result(task, probability, route, finals)
 
     def _task_probability(self, task: str, finals: dict[str, FinalScore]) -> float | None:
         known = {name: score.final for name, score in finals.items() if score.final is not None}
@@ -341,33 +335,10 @@ def _mllm_input(
     return MllmInput(posted, expensive, info.duration_s if info else None, info)
 
 
-def _final(policy: str, first: Assessment, second: Assessment | None) -> FinalScore:
-    """The MLLM's answer where it has one, else the prefilter's.
-
-    Where the MLLM found text or speech that it cannot follow, the policy counts as judged by
-    nobody, whatever the prefilter thought of the caption alone.
-    """
-    one = first.scores.get(policy)
-    two = second.scores.get(policy) if second else None
-    p1 = one.probability if one else None
-    p2 = two.probability if two else None
-    why_one, why_two = (score.why_not if score else None for score in (one, two))
-    if why_two in GAP_REASONS:
-        return FinalScore(policy, p1, None, None, False, why_two)
-    final = p2 if p2 is not None else p1
-    why_not = None if final is not None else (why_one or why_two or "not_trained")
-    return FinalScore(policy, p1, p2, final, final is not None, why_not)
-
-
-def _gaps(finals: dict[str, FinalScore]) -> tuple[str, ...]:
-    return tuple(name for name, score in finals.items() if score.why_not in GAP_REASONS)
-
-
-def _task_result(
-    task: str, probability: float | None, route: Route, finals: dict[str, FinalScore]
-) -> TaskResult:
-    verdict = _VERDICTS.get(route.name, Verdict.NEEDS_HUMAN)
-    return TaskResult(task, verdict, probability, route, finals)
+def _finals(task: str, first: Assessment, second: Assessment | None) -> dict[str, FinalScore]:
+    return {
+        policy.id: final_score(policy.id, first, second) for policy in taxonomy.task(task).policies
+    }
 
 
 def _merged(*groups: tuple[str, ...]) -> tuple[str, ...]:

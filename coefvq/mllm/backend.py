@@ -1,22 +1,12 @@
-"""The seam of the MLLM stage: what every backend answers, and how one is chosen.
-
-``COEFVQ_MLLM`` names the profile: ``embedded`` (default; the small model that runs on a CPU),
-``omni:MODEL`` (a large omni model on one GPU) or ``endpoint:URL#MODEL`` (an OpenAI-compatible
-server). This version holds ``embedded``; the other two are refused with the reason.
-"""
+"""The seam of the MLLM stage: what every backend is given, and what it answers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
-from urllib.parse import urlsplit
 
 from coefvq.domain import Assessment, ExpensiveSignals, MediaInfo, PostedText, Rationale
-from coefvq.errors import SettingsError, did_you_mean
-from coefvq.settings import Settings
-
-PROFILES = ("embedded", "omni", "endpoint")
 
 IsForeign = Callable[[str], bool]
 
@@ -59,66 +49,3 @@ class MllmBackend(Protocol):
     def explain(self, item: MllmInput, assessment: Assessment) -> Rationale:
         """Give structured reasons for an assessment that ``assess`` made of this item."""
         ...
-
-
-@dataclass(frozen=True)
-class Profile:
-    """A parsed ``COEFVQ_MLLM``: ``kind`` is one of ``PROFILES``."""
-
-    kind: str
-    model: str = ""
-    url: str = ""
-
-
-def parse_profile(text: str) -> Profile:
-    """Parse ``embedded``, ``omni:MODEL`` or ``endpoint:URL#MODEL``.
-
-    Raises:
-        SettingsError: For anything else, with the nearest known form.
-    """
-    kind, colon, rest = text.strip().partition(":")
-    if kind not in PROFILES:
-        hint = did_you_mean(kind, PROFILES)
-        raise SettingsError(f"COEFVQ_MLLM={text!r}: unknown profile '{kind}'.{hint}")
-    if kind == "embedded":
-        if colon:
-            raise SettingsError(f"COEFVQ_MLLM={text!r}: 'embedded' takes nothing after it.")
-        return Profile(kind)
-    if kind == "omni":
-        if not rest:
-            raise SettingsError(f"COEFVQ_MLLM={text!r}: write omni:MODEL, a folder or model name.")
-        return Profile(kind, model=rest)
-    return _endpoint(text, rest)
-
-
-def _endpoint(text: str, rest: str) -> Profile:
-    url, _, model = rest.partition("#")
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.netloc or not model:
-        raise SettingsError(
-            f"COEFVQ_MLLM={text!r}: write endpoint:URL#MODEL, "
-            "for example endpoint:http://127.0.0.1:8000/v1#my-model."
-        )
-    return Profile("endpoint", model=model, url=url)
-
-
-def load_backend(settings: Settings, *, is_foreign: IsForeign | None = None) -> MllmBackend:
-    """Load the backend that ``settings.mllm`` names.
-
-    Args:
-        is_foreign: Says whether a text is surely not English. Without it no text is refused
-            for its language.
-
-    Raises:
-        SettingsError: For an unknown profile or one that this version does not hold.
-        ModelError: If weights are missing, damaged or of another version.
-    """
-    profile = parse_profile(settings.mllm)
-    if profile.kind != "embedded":
-        raise SettingsError(
-            f"COEFVQ_MLLM={settings.mllm!r}: the {profile.kind} profile is not part of this "
-            "version. Set COEFVQ_MLLM=embedded (or unset it)."
-        )
-    from coefvq.mllm.embedded import EmbeddedMllm
-
-    return EmbeddedMllm.load(settings.cache_dir, threads=settings.threads, is_foreign=is_foreign)

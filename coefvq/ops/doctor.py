@@ -134,7 +134,7 @@ def _store(settings: Settings) -> Iterator[Check]:
 
 
 def _models(settings: Settings) -> Iterator[Check]:
-    from coefvq.mllm.backend import load_backend
+    from coefvq.mllm.profiles import load_backend
     from coefvq.prefilter.predict import Prefilter
 
     prefilter = Prefilter.load(threads=settings.threads)

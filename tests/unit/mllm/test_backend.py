@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from coefvq.errors import SettingsError
-from coefvq.mllm.backend import MllmBackend, Profile, load_backend, parse_profile
+from coefvq.mllm.backend import MllmBackend
+from coefvq.mllm.profiles import Profile, load_backend, parse_profile
 from coefvq.settings import Settings
 from tests.unit.mllm import tiny
 

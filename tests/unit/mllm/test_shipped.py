@@ -9,7 +9,8 @@ import pytest
 
 from coefvq.domain import ExpensiveSignals, PostedText, TimedText
 from coefvq.mllm import checkpoint as files
-from coefvq.mllm.backend import MllmBackend, MllmInput, load_backend
+from coefvq.mllm.backend import MllmBackend, MllmInput
+from coefvq.mllm.profiles import load_backend
 from coefvq.settings import load_settings
 
 pytestmark = pytest.mark.skipif(
