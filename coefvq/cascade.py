@@ -245,6 +245,8 @@ class Cascade:
     ) -> TaskResult:
         finals = _finals(task, first, second)
         probability = self._task_probability(task, finals)
+        if not before.escalated and self.mllm.covers.isdisjoint(finals):
+            return task_result(task, probability, before, finals)  # it has nothing to say here
         masses = [second.scores[name].label_mass for name in finals if name in second.scores]
         route = self.routing.after_mllm(
             probability,

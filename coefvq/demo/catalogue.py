@@ -84,7 +84,7 @@ CLIPS: tuple[DemoClip, ...] = (
     ),
     DemoClip(
         "scam-written",
-        "You need to see this",
+        "A gift for my followers",
         None,
         "daily_deals_4u",
         Recipe(
@@ -136,7 +136,7 @@ CLIPS: tuple[DemoClip, ...] = (
     ),
     DemoClip(
         "counter-speech",
-        "Answer to yesterday's speech",
+        "Why that speech was wrong",
         "We can disagree and still be kind.",
         "northside_radio",
         Recipe(_mask(190, (120, 160, 214), (44, 58, 52)), sound=Speech("counter_speech")),

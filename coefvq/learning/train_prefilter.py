@@ -47,6 +47,8 @@ ASSUMED_RATE = 0.05
 """Assumed share of violations where no set measures one: of the text policies among videos
 posted without a word, and of the composed kinds, whose share among the clips is our own choice.
 """
+SLIDESHOW_RATE = 0.1
+"""The same for slideshows: stills with music are a common kind of short video."""
 _FINAL_FITS = 3
 
 
@@ -213,7 +215,8 @@ def _calibrator(policy: str, pool: Pool) -> Calibrator:
     found = fit_calibrator(pool.logits, pool.labels)
     if policy not in UCC_POLICIES:
         return found
-    return moved_to_rate(found, float(pool.labels.mean()), ASSUMED_RATE)
+    rate = SLIDESHOW_RATE if policy == "static_slideshow" else ASSUMED_RATE
+    return moved_to_rate(found, float(pool.labels.mean()), rate)
 
 
 def _picture_pool(
