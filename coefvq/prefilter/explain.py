@@ -48,6 +48,8 @@ _WORDS = (
     (r"^edge_|^line_", "straight lines"),
     (r"^text_share", "picture full of small text"),
     (r"^step_|^away_|^angle_", "how much the scene changes between frames"),
+    (r"^glyphs", "lettering that never moves"),
+    (r"^frames$", "number of frames seen"),
     (r"^luma|^saturation|^colour", "colours and brightness"),
 )
 

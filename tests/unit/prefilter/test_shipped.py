@@ -9,8 +9,12 @@ from PIL import Image, ImageDraw
 from coefvq.domain import Assessment, PostedText
 from coefvq.learning.compose import encode
 from coefvq.media.probe import probe
+from coefvq.prefilter.explain import spoken
+from coefvq.prefilter.features import CHANGE_NAMES
 from coefvq.prefilter.predict import Prefilter
 from coefvq.signals.extract import CheapExtractor
+from coefvq.signals.motion import MOTION_NAMES
+from coefvq.signals.visual import VISUAL_NAMES
 
 SPAM = (
     "Check out my channel and subscribe, I give away free iPhones http://bit.ly/win",
@@ -154,3 +158,8 @@ def test_all_trained_policies_answer_for_a_real_clip(made: dict[str, Assessment]
             "violence", "hate_harassment", "scam_spam",
             "watermark", "static_slideshow", "screen_recording",
         }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", (*VISUAL_NAMES, *MOTION_NAMES, *CHANGE_NAMES))
+def test_every_statistic_has_a_name_for_people(name: str) -> None:
+    assert spoken(name) != name
