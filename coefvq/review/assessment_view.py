@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from coefvq.domain import Assessment, FinalScore, PolicyScore, Route
-from coefvq.review.priority import entropy_band
 from coefvq.review.views import AssessmentView, Disagreement, RouteView, ScoreView
+from coefvq.routing.entropy import unsure_band
 from coefvq.store import codec
 from coefvq.store.tables import AssessmentRow
 from coefvq.taxonomy import Policy, Task
@@ -37,7 +37,7 @@ def card(row: AssessmentRow, task: Task) -> AssessmentView:
 
 def route_view(route: Route) -> RouteView:
     """The route, and for the entropy rule the probabilities that it escalates."""
-    band = entropy_band(route.threshold) if route.rule == "entropy" else None
+    band = unsure_band(route.threshold) if route.rule == "entropy" else None
     return RouteView(
         name=route.name.value,
         rule=route.rule,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
 from coefvq import taxonomy
 from coefvq.domain import TaskResult
+from coefvq.routing.entropy import binary_entropy
 
 _SEVEREST = 5
 _UNKNOWN_SEVERITY = 3
@@ -22,27 +21,8 @@ def of(result: TaskResult) -> float:
     gravity = max(
         (_gravity(each.policy, each.final) for each in result.policies.values()), default=0
     )
-    uncertainty = 1.0 if result.probability is None else entropy_bits(result.probability)
+    uncertainty = 1.0 if result.probability is None else binary_entropy(result.probability)
     return round(gravity + uncertainty, 1)
-
-
-def entropy_bits(probability: float) -> float:
-    """Entropy of a yes/no answer, 0..1 bit."""
-    if probability <= 0.0 or probability >= 1.0:
-        return 0.0
-    rest = 1.0 - probability
-    return -(probability * math.log2(probability) + rest * math.log2(rest))
-
-
-def entropy_band(threshold_bits: float) -> tuple[float, float] | None:
-    """The probabilities whose entropy lies above a threshold: (low, high), or ``None``."""
-    if threshold_bits >= 1.0:
-        return None
-    low, high = 0.0, 0.5
-    for _ in range(50):
-        middle = (low + high) / 2
-        low, high = (low, middle) if entropy_bits(middle) > threshold_bits else (middle, high)
-    return high, 1.0 - high
 
 
 def _gravity(policy_id: str, probability: float | None) -> float:

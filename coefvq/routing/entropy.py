@@ -54,6 +54,14 @@ def certain_below(threshold: float) -> float:
     return (low + high) / 2
 
 
+def unsure_band(threshold: float) -> tuple[float, float] | None:
+    """Probabilities whose entropy lies above ``threshold``: (low, high); ``None`` from 1 bit."""
+    if threshold >= 1.0:
+        return None
+    low = certain_below(threshold)
+    return low, 1.0 - low
+
+
 @dataclass(frozen=True)
 class EntropyRouting:
     """A routing policy: a threshold for each stage.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 
 from coefvq.domain import RouteName
@@ -35,30 +33,3 @@ def test_nothing_covered_is_full_uncertainty_and_no_gravity() -> None:
 
 def test_the_formula() -> None:
     assert of("icd", violence=0.9) == round(4 / 5 * 0.9 + 0.469, 1)
-
-
-@pytest.mark.parametrize(
-    ("probability", "bits"), [(0.0, 0.0), (1.0, 0.0), (0.5, 1.0), (0.11, 0.4999), (0.89, 0.4999)]
-)
-def test_entropy(probability: float, bits: float) -> None:
-    assert priority.entropy_bits(probability) == pytest.approx(bits, abs=1e-3)
-
-
-@pytest.mark.parametrize("threshold", [0.01, 0.3, 0.6, 0.99])
-def test_the_band_is_where_the_entropy_crosses_the_threshold(threshold: float) -> None:
-    band = priority.entropy_band(threshold)
-    assert band is not None
-    low, high = band
-    assert low + high == pytest.approx(1.0)
-    assert priority.entropy_bits(low) == pytest.approx(threshold, abs=1e-6)
-    assert low < 0.5 < high
-
-
-@pytest.mark.parametrize("threshold", [1.0, 2.0])
-def test_nothing_lies_above_one_bit(threshold: float) -> None:
-    assert priority.entropy_band(threshold) is None
-
-
-def test_a_threshold_of_nothing_escalates_all() -> None:
-    band = priority.entropy_band(0.0)
-    assert band is not None and math.isclose(band[0], 0.0, abs_tol=1e-9)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import entropy as scipy_entropy
 
 from coefvq.domain import RouteName
-from coefvq.routing.entropy import EntropyRouting, binary_entropy, certain_below
+from coefvq.routing.entropy import EntropyRouting, binary_entropy, certain_below, unsure_band
 
 PROBABILITIES = st.floats(0, 1)
 THRESHOLDS = st.floats(0.01, 0.99)
@@ -52,6 +52,19 @@ def test_the_band_begins_where_entropy_meets_the_threshold(threshold: float) -> 
     edge = certain_below(threshold)
     assert 0 < edge < 0.5
     assert binary_entropy(edge) == pytest.approx(threshold, abs=1e-6)
+
+
+@given(THRESHOLDS)
+def test_the_band_is_symmetric_and_unsure_inside(threshold: float) -> None:
+    band = unsure_band(threshold)
+    assert band is not None and sum(band) == pytest.approx(1.0)
+    assert binary_entropy(band[0] + 1e-6) >= threshold - 1e-9
+
+
+@pytest.mark.parametrize(("threshold", "band"), [(1.0, None), (2.0, None), (0.0, (0.0, 1.0))])
+def test_the_ends_of_the_scale(threshold: float, band: tuple[float, float] | None) -> None:
+    found = unsure_band(threshold)
+    assert found == band if band is None else found == pytest.approx(band, abs=1e-9)
 
 
 @pytest.mark.parametrize(
