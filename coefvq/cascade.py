@@ -18,6 +18,7 @@ from typing import Literal, Protocol, TypeVar
 from coefvq import taxonomy
 from coefvq.combine import final_score, gaps, task_result
 from coefvq.domain import (
+    STAGES,
     Assessment,
     CascadeResult,
     CheapSignals,
@@ -44,7 +45,6 @@ from coefvq.signals.language import is_foreign
 
 StageChoice = Literal["auto", "prefilter", "mllm"]
 RationaleChoice = Literal["never", "for_people", "always"]
-STAGES = ("auto", "prefilter", "mllm")
 S = TypeVar("S", CheapSignals, ExpensiveSignals)
 S_co = TypeVar("S_co", covariant=True)
 

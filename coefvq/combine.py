@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from coefvq.domain import Assessment, FinalScore, Route, RouteName, TaskResult, Verdict
+from coefvq.domain import Assessment, FinalScore, Route, RouteName, TaskResult, Verdict, WhyNot
 
 # Reasons that hold for one video only: nobody has judged the policy, so the video goes on.
-GAP_REASONS = frozenset({"language_not_covered", "speech_not_understood"})
+GAP_REASONS = frozenset({WhyNot.LANGUAGE_NOT_COVERED, WhyNot.SPEECH_NOT_UNDERSTOOD})
 VERDICTS = {RouteName.AUTO_PASS: Verdict.OK, RouteName.AUTO_FLAG: Verdict.VIOLATION}
 
 
@@ -23,7 +23,7 @@ def final_score(policy: str, first: Assessment, second: Assessment | None) -> Fi
     if why_two in GAP_REASONS:
         return FinalScore(policy, p1, None, None, False, why_two)
     final = p2 if p2 is not None else p1
-    why_not = None if final is not None else (why_one or why_two or "not_trained")
+    why_not = None if final is not None else (why_one or why_two or WhyNot.NOT_TRAINED)
     return FinalScore(policy, p1, p2, final, final is not None, why_not)
 
 

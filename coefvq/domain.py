@@ -20,6 +20,10 @@ class Stage(StrEnum):
     MLLM = "mllm"
 
 
+STAGES = ("auto", "prefilter", "mllm")
+"""How far to go with a video: as routed, the first stage only, or both in any case."""
+
+
 class RouteName(StrEnum):
     """Where a video goes. ``MLLM`` only where the MLLM was due and has not run."""
 
@@ -35,6 +39,17 @@ class Verdict(StrEnum):
     OK = "ok"
     VIOLATION = "violation"
     NEEDS_HUMAN = "needs_human"
+
+
+class WhyNot(StrEnum):
+    """Why a policy has no score."""
+
+    NOT_TRAINED = "not_trained"
+    NOTHING_TO_READ = "nothing_to_read"
+    NO_MEDIA = "no_media"
+    NO_FRAMES = "no_frames"
+    LANGUAGE_NOT_COVERED = "language_not_covered"
+    SPEECH_NOT_UNDERSTOOD = "speech_not_understood"
 
 
 class Modality(StrEnum):
@@ -157,8 +172,7 @@ class PolicyScore:
     Attributes:
         probability: Calibrated, 0..1; ``None`` exactly when ``covered`` is False.
         covered: Whether this model can answer for this video at all.
-        why_not: Reason where not covered: ``not_trained``, ``language_not_covered``,
-            ``speech_not_understood``, ...
+        why_not: Reason where not covered, one of ``WhyNot``.
         label_mass: MLLM only: share of the next-token probability on the label tokens.
     """
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from coefvq.domain import WhyNot
+
 VERDICTS = {
     "ok": "no violation",
     "violation": "violation",
@@ -30,20 +32,23 @@ STATUSES = {
     "failed": "failed",
 }
 WHY_NOT = {
-    "not_trained": "not covered by this model",
     "not_scored": "not scored yet",
-    "not_prompted": "not covered by this model",
-    "language_not_covered": "not covered: the text is not English",
-    "speech_not_understood": "not covered: speech was not understood",
-    "no_text": "not covered: there is no text to read",
-    "no_media": "not covered: there is no picture to look at",
-    "no_frames": "not covered: no frame could be read",
-    "no_signals": "not covered: nothing could be read",
-    "modality_absent": "not covered: what it reads is absent",
+    WhyNot.NOT_TRAINED: "not covered by this model",
+    WhyNot.NOTHING_TO_READ: "not covered: there is no text to read",
+    WhyNot.NO_MEDIA: "not covered: there is no picture to look at",
+    WhyNot.NO_FRAMES: "not covered: no frame could be read",
+    WhyNot.LANGUAGE_NOT_COVERED: "not covered: the text is not English",
+    WhyNot.SPEECH_NOT_UNDERSTOOD: "not covered: speech was not understood",
 }
 ERRORS = {
     "unreadable_media": "Check that it plays elsewhere, then upload it again.",
     "unsupported_media": "Convert it to MP4 (H.264) and upload it again.",
+    "empty_file": "The file is empty: upload it again.",
+    "no_video": "There is only sound in it: upload a file with pictures.",
+    "no_frames": "The upload was probably cut off: upload it again.",
+    "too_many_pixels": "Scale it down and upload it again.",
+    "too_many_streams": "Re-encode it with one picture and one sound track.",
+    "decode_timeout": "Re-encode it at a smaller size, or raise COEFVQ_MAX_DECODE_S.",
     "too_long": "Cut it, or raise COEFVQ_MAX_DURATION_S.",
     "too_large": "Make it smaller, or raise COEFVQ_MAX_BYTES.",
     "not_found": "The file is gone: upload it again.",

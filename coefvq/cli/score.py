@@ -12,14 +12,13 @@ import click
 
 from coefvq.cli.items import SignalsError, SignalsItem, read_items
 from coefvq.cli.progress import Progress
+from coefvq.domain import STAGES
 from coefvq.errors import CoefVQError
 from coefvq.results import error_json, result_json
 from coefvq.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from coefvq.cascade import Cascade, StageChoice
-
-STAGES = ("auto", "prefilter", "mllm")
 
 
 @click.command()

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from coefvq import taxonomy
-from coefvq.domain import Assessment, PolicyScore, Rationale, Stage
+from coefvq.domain import Assessment, PolicyScore, Rationale, Stage, WhyNot
 from coefvq.mllm import checkpoint as files
 from coefvq.mllm.backend import IsForeign, MllmInput
 from coefvq.mllm.base import converted_hash, ensure_base
@@ -25,10 +25,6 @@ from coefvq.mllm.lexical import count_words
 from coefvq.mllm.prompt import Line, PromptBuilder, lines_of
 from coefvq.mllm.rationale import Reading, write_rationale
 
-NOT_TRAINED = "not_trained"
-NOTHING_TO_READ = "nothing_to_read"
-SPEECH_NOT_UNDERSTOOD = "speech_not_understood"
-LANGUAGE_NOT_COVERED = "language_not_covered"
 _MAX_BATCH = 8
 
 
@@ -117,7 +113,7 @@ class EmbeddedMllm:
         started = time.perf_counter()
         lines = lines_of(item)
         why_not = self._why_not(item, lines)
-        scores = {name: _not_covered(name, NOT_TRAINED) for name in taxonomy.policies()}
+        scores = {name: _not_covered(name, WhyNot.NOT_TRAINED) for name in taxonomy.policies()}
         if why_not:
             scores |= {name: _not_covered(name, why_not) for name in self._checkpoint.policies}
             return self._assessment(scores, started)
@@ -169,11 +165,11 @@ class EmbeddedMllm:
 
     def _why_not(self, item: MllmInput, lines: Sequence[Line]) -> str | None:
         if item.expensive.speech_understood is False:
-            return SPEECH_NOT_UNDERSTOOD
+            return WhyNot.SPEECH_NOT_UNDERSTOOD
         if not self._builder.readable(lines):
-            return NOTHING_TO_READ
+            return WhyNot.NOTHING_TO_READ
         if self._is_foreign and any(map(self._is_foreign, self._texts(lines))):
-            return LANGUAGE_NOT_COVERED
+            return WhyNot.LANGUAGE_NOT_COVERED
         return None
 
     def _texts(self, lines: Sequence[Line]) -> list[str]:

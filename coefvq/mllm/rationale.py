@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 
 from coefvq import taxonomy
-from coefvq.domain import Assessment, Evidence, Modality, PolicyScore, Rationale, TimedText
+from coefvq.domain import Assessment, Evidence, Modality, PolicyScore, Rationale, TimedText, WhyNot
 from coefvq.mllm.backend import MllmInput
 from coefvq.mllm.prompt import Line
 
@@ -188,7 +188,7 @@ def _summary(chosen: Sequence[PolicyScore], evidence: Sequence[Evidence]) -> str
 
 
 def _nothing_scored(reading: Reading) -> str:
-    reasons = {s.why_not for s in reading.assessment.scores.values()} - {"not_trained", None}
+    reasons = {s.why_not for s in reading.assessment.scores.values()} - {WhyNot.NOT_TRAINED, None}
     words = ", ".join(sorted(str(reason).replace("_", " ") for reason in reasons))
     return f"Nothing was scored: {words or 'no policy is covered'}."
 

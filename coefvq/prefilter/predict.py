@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from coefvq.domain import Assessment, CheapSignals, PolicyScore, PostedText, Stage
+from coefvq.domain import Assessment, CheapSignals, PolicyScore, PostedText, Stage, WhyNot
 from coefvq.prefilter.calibration import log_odds
 from coefvq.prefilter.explain import Contributions, picture_contributions, text_contributions
 from coefvq.prefilter.features import Batch, batch, picture_blocks
@@ -103,15 +103,15 @@ class Prefilter:
             return float(max(found))
         return float(recalibrate(log_odds(max(found))))
 
-    def _not_covered(self, cheap: CheapSignals | None, posted: PostedText) -> dict[str, str]:
+    def _not_covered(self, cheap: CheapSignals | None, posted: PostedText) -> dict[str, WhyNot]:
         """By policy, why it cannot be answered for this video."""
-        why = {name: "not_trained" for name in policies() if name not in POLICIES}
+        why = {name: WhyNot.NOT_TRAINED for name in policies() if name not in POLICIES}
         if cheap is None:
-            why |= dict.fromkeys(PICTURE_POLICIES, "no_media")
+            why |= dict.fromkeys(PICTURE_POLICIES, WhyNot.NO_MEDIA)
         elif cheap.frame_embeddings is None or not len(cheap.frame_embeddings):
-            why |= dict.fromkeys(PICTURE_POLICIES, "no_frames")
+            why |= dict.fromkeys(PICTURE_POLICIES, WhyNot.NO_FRAMES)
         if (text := joined(posted)) and self._is_foreign(text):
-            why |= dict.fromkeys(TEXT_POLICIES, "language_not_covered")
+            why |= dict.fromkeys(TEXT_POLICIES, WhyNot.LANGUAGE_NOT_COVERED)
         return why
 
     def _score(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from coefvq.domain import WhyNot
 from coefvq.review.library import STATUSES
 from coefvq.review.views import CaseBadge, IngestProgress, LibraryItem, LibraryPage
 from coefvq.settings import Settings
@@ -137,6 +138,21 @@ def test_every_status_of_the_service_has_words():
 )
 def test_why_not(code, expected):
     assert words.why_not(code) == expected
+
+
+@pytest.mark.parametrize("reason", WhyNot)
+def test_every_reason_of_the_models_has_words(reason):
+    assert reason in words.WHY_NOT
+
+
+def test_every_code_of_a_file_has_its_own_advice():
+    media = Path(__file__).parents[3] / "coefvq" / "media"
+    codes = {
+        code
+        for file in media.glob("*.py")
+        for code in re.findall(r'code="(\w+)"', file.read_text())
+    }
+    assert codes and codes <= set(words.ERRORS)
 
 
 def test_an_unknown_code_is_still_readable():
