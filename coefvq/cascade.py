@@ -10,73 +10,49 @@ unsure after that goes to a person.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal, Protocol, TypeVar
 
 from coefvq import taxonomy
-from coefvq.combine import final_score, gaps, task_result
+from coefvq.cached_signals import SignalsCache, cached
+from coefvq.combine import (
+    final_scores,
+    gaps,
+    label_mass,
+    severity_at_stake,
+    task_probability,
+    task_result,
+)
 from coefvq.domain import (
-    STAGES,
     Assessment,
     CascadeResult,
     CheapSignals,
     ExpensiveSignals,
-    FinalScore,
     MediaInfo,
     PostedText,
-    Route,
     RouteName,
     TaskResult,
 )
-from coefvq.errors import CoefVQError, SettingsError, did_you_mean
+from coefvq.errors import CoefVQError
 from coefvq.ledger import Ledger
 from coefvq.media.limits import MediaLimits
 from coefvq.media.probe import probe
 from coefvq.mllm.backend import MllmBackend, MllmInput
 from coefvq.mllm.profiles import load_backend
 from coefvq.prefilter.predict import Prefilter
+from coefvq.request import RationaleChoice, Request, StageChoice, rationale_choice
+from coefvq.router import Router
 from coefvq.routing.entropy import EntropyRouting
+from coefvq.routing.one_video import Outcome, Seen
+from coefvq.routing.policy import RoutingPolicy
+from coefvq.routing.published import refuse_unknown_features
+from coefvq.routing_inputs import known_features, run_time_features
 from coefvq.settings import Settings, load_settings
-from coefvq.signals import serialise
 from coefvq.signals.extract import CheapExtractor, ExpensiveExtractor
 from coefvq.signals.language import is_foreign
 
-StageChoice = Literal["auto", "prefilter", "mllm"]
-RationaleChoice = Literal["never", "for_people", "always"]
-S = TypeVar("S", CheapSignals, ExpensiveSignals)
-S_co = TypeVar("S_co", covariant=True)
-
-
-class SignalsCache(Protocol):
-    """Extracted signals by (sha256 of the media, extractor version)."""
-
-    def get(self, sha256: str, extractor: str) -> bytes | None:
-        """Return what was put, or ``None``."""
-
-    def put(self, sha256: str, extractor: str, data: bytes) -> None:
-        """Keep ``data``."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What to score and how far to go.
-
-    Attributes:
-        stage: ``auto`` follows the routing; ``prefilter`` stops after the first stage;
-            ``mllm`` always runs both.
-        rationale: Whether the MLLM explains: never, only where a person is due, or always
-            where it ran.
-    """
-
-    posted: PostedText
-    stage: StageChoice = "auto"
-    rationale: RationaleChoice = "never"
-
-    def __post_init__(self) -> None:
-        if self.stage not in STAGES:
-            raise SettingsError(f"Unknown stage '{self.stage}'.{did_you_mean(self.stage, STAGES)}")
+__all__ = ["Cascade", "SignalsCache", "StageChoice"]
 
 
 class Cascade:
@@ -94,32 +70,46 @@ class Cascade:
         mllm: MllmBackend,
         cheap: CheapExtractor,
         expensive: ExpensiveExtractor,
-        routing: EntropyRouting,
+        routing: EntropyRouting | Router,
         limits: MediaLimits,
     ):
         self.prefilter = prefilter
         self.mllm = mllm
         self.cheap = cheap
         self.expensive = expensive
-        self.routing = routing
+        self.routing = routing if isinstance(routing, Router) else Router(routing)
         self.limits = limits
 
     @classmethod
-    def load(cls, settings: Settings | None = None) -> Cascade:
+    def load(
+        cls,
+        settings: Settings | None = None,
+        routing: Mapping[str, RoutingPolicy] | None = None,
+    ) -> Cascade:
         """Load both stages as the settings say. The MLLM's weights load at its first call.
+
+        Args:
+            routing: Routing policies in force, by task; the settings' entropy rule for the rest.
+                Budgets and limits are kept in memory, and no audit is drawn, until
+                ``cascade.routing.remember`` names a store.
 
         Raises:
             ModelError: If weights are missing or damaged, with the command that mends it.
             SettingsError: For a setting that does not fit.
+            RoutingError: For a policy that reads what is not known when a video is scored.
         """
         settings = settings or load_settings()
         limits = MediaLimits.from_settings(settings)
+        router = Router.from_settings(settings)
+        for policy in (routing or {}).values():
+            refuse_unknown_features(policy, known_features())
+        router.use(routing or {})
         return cls(
             prefilter=Prefilter.load(threads=settings.threads, is_foreign=is_foreign),
             mllm=load_backend(settings, is_foreign=is_foreign),
             cheap=CheapExtractor(threads=settings.threads, limits=limits),
             expensive=ExpensiveExtractor(threads=settings.threads, limits=limits),
-            routing=EntropyRouting(settings.entropy_threshold, settings.human_entropy_threshold),
+            routing=router,
             limits=limits,
         )
 
@@ -132,6 +122,7 @@ class Cascade:
         rationale: bool | RationaleChoice = False,
         signals_cache: SignalsCache | None = None,
         sha256: str | None = None,
+        uploader: str | None = None,
     ) -> CascadeResult:
         """Score one file.
 
@@ -143,21 +134,23 @@ class Cascade:
             rationale: ``True`` is ``always``; see ``Request``.
             signals_cache: Where extracted signals are looked up and kept.
             sha256: Digest of the bytes where the caller knows it already.
+            uploader: Who posted it, for the limit of escalations; ``None`` is not limited.
 
         Raises:
             MediaError: If the file cannot be used; its code says why.
         """
-        request = Request(PostedText(title, caption), stage, _rationale_choice(rationale))
+        request = Request(PostedText(title, caption), stage, rationale_choice(rationale))
         ledger = Ledger()
         with ledger("media_ms"):
             info = probe(path, self.limits, sha256=sha256)
+        request = replace(request, key=info.sha256, uploader=uploader)
         with ledger("prefilter_ms"):
-            cheap = _cached(CheapSignals, info, self.cheap, signals_cache)
+            cheap = cached(CheapSignals, info, self.cheap, signals_cache)
             first = self.prefilter.assess(cheap, request.posted)
         first = replace(first, milliseconds=ledger.cost().prefilter_ms)
 
         def extract() -> ExpensiveSignals:
-            return _cached(ExpensiveSignals, info, self.expensive, signals_cache)
+            return cached(ExpensiveSignals, info, self.expensive, signals_cache)
 
         result = self._second_stage(request, first, extract, ledger, info)
         warnings = _merged(info.warnings, cheap.warnings, result.warnings)
@@ -175,7 +168,7 @@ class Cascade:
 
         The prefilter reads title and caption only, as it would for a file.
         """
-        request = Request(posted, stage, _rationale_choice(rationale))
+        request = Request(posted, stage, rationale_choice(rationale), item_id)
         ledger = Ledger()
         with ledger("prefilter_ms"):
             first = self.prefilter.assess(None, posted)
@@ -190,7 +183,9 @@ class Cascade:
         ledger: Ledger,
         info: MediaInfo | None,
     ) -> CascadeResult:
-        tasks = {task: self._after_prefilter(task, first) for task in taxonomy.tasks()}
+        features = run_time_features(first, request.posted, info)
+        seen = {task: self._seen(task, request, features, first) for task in taxonomy.tasks()}
+        tasks = self._after_prefilter(request, seen, first)
         expensive, second = None, None
         warnings: tuple[str, ...] = ()
         if self._mllm_is_due(request.stage, tasks):
@@ -201,11 +196,13 @@ class Cascade:
                 warnings = (f"mllm_failed: {error}",)
             else:
                 tasks = {
-                    name: replace(
-                        self._after_mllm(name, first, second, task.route), first_route=task.route
-                    )
+                    name: self._after_mllm(request, task, seen[name], first, second)
                     for name, task in tasks.items()
                 }
+        tasks = {
+            name: replace(task, route=self.routing.audited(name, seen[name].key, task.route))
+            for name, task in tasks.items()
+        }
         result = self._result(tasks, first, second, ledger, info, expensive, request.posted)
         result = replace(result, warnings=warnings)
         return self._explained(result, request.rationale, ledger)
@@ -230,35 +227,50 @@ class Cascade:
         cost = ledger.cost()
         return expensive, replace(second, milliseconds=cost.expensive_signals_ms + cost.mllm_ms)
 
-    def _after_prefilter(self, task: str, first: Assessment) -> TaskResult:
-        finals = _finals(task, first, None)
-        probability = self._task_probability(task, finals)
-        route = self.routing.after_prefilter(
-            probability,
-            gaps=gaps(finals),
-            mllm_covers=not self.mllm.covers.isdisjoint(finals),
-        )
-        return task_result(task, probability, route, finals)
+    def _after_prefilter(
+        self, request: Request, seen: Mapping[str, Seen], first: Assessment
+    ) -> dict[str, TaskResult]:
+        """Calls are taken from the budgets only where the routing decides on the MLLM."""
+        outcomes = self.routing.after_prefilter(seen, request.uploader, request.stage == "auto")
+        return {
+            task: task_result(task, outcome.probability, outcome.route, final_scores(task, first))
+            for task, outcome in outcomes.items()
+        }
 
     def _after_mllm(
-        self, task: str, first: Assessment, second: Assessment, before: Route
+        self,
+        request: Request,
+        before: TaskResult,
+        seen: Seen,
+        first: Assessment,
+        second: Assessment,
     ) -> TaskResult:
-        finals = _finals(task, first, second)
-        probability = self._task_probability(task, finals)
-        if not before.escalated and self.mllm.covers.isdisjoint(finals):
-            return task_result(task, probability, before, finals)  # it has nothing to say here
-        masses = [second.scores[name].label_mass for name in finals if name in second.scores]
-        route = self.routing.after_mllm(
-            probability,
-            gaps=gaps(finals),
-            label_mass=min((mass for mass in masses if mass is not None), default=None),
-            escalated=before.escalated,
-        )
-        return task_result(task, probability, route, finals)
+        name, finals = before.task, final_scores(before.task, first, second)
+        outcome = Outcome(before.route, before.probability)
+        if before.route.escalated or seen.mllm_covers:  # else it has nothing to say here
+            after = self._seen(name, request, seen.features, first, second)
+            outcome = self.routing.after_mllm(name, seen, after, before.route)
+        result = task_result(name, outcome.probability, outcome.route, finals)
+        return replace(result, first_route=before.route)
 
-    def _task_probability(self, task: str, finals: dict[str, FinalScore]) -> float | None:
-        known = {name: score.final for name, score in finals.items() if score.final is not None}
-        return self.prefilter.task_probability(task, known) if known else None
+    def _seen(
+        self,
+        task: str,
+        request: Request,
+        features: Mapping[str, float],
+        first: Assessment,
+        second: Assessment | None = None,
+    ) -> Seen:
+        finals = final_scores(task, first, second)
+        return Seen(
+            probability=task_probability(self.prefilter, task, finals),
+            gaps=gaps(finals),
+            mllm_covers=not self.mllm.covers.isdisjoint(finals),
+            key=f"{request.key} {task}",
+            features=features,
+            severity=severity_at_stake(finals),
+            label_mass=label_mass(finals, second) if second else None,
+        )
 
     def _explained(
         self, result: CascadeResult, choice: RationaleChoice, ledger: Ledger
@@ -302,45 +314,10 @@ class Cascade:
         )
 
 
-class Extractor(Protocol[S_co]):
-    """Turns a probed file into signals."""
-
-    @property
-    def version(self) -> str:
-        """Part of the cache key: changes whenever the signals would."""
-
-    def extract(self, info: MediaInfo) -> S_co:
-        """Read the file once."""
-
-
-def _cached(
-    kind: type[S], info: MediaInfo, extractor: Extractor[S], cache: SignalsCache | None
-) -> S:
-    kept = cache.get(info.sha256, extractor.version) if cache else None
-    if kept is not None and isinstance(signals := serialise.load(kept), kind):
-        return signals
-    signals = extractor.extract(info)
-    if cache:
-        cache.put(info.sha256, extractor.version, serialise.dump(signals))
-    return signals
-
-
-def _rationale_choice(value: bool | RationaleChoice) -> RationaleChoice:
-    if isinstance(value, bool):
-        return "always" if value else "never"
-    return value
-
-
 def _mllm_input(
     posted: PostedText, expensive: ExpensiveSignals, info: MediaInfo | None
 ) -> MllmInput:
     return MllmInput(posted, expensive, info.duration_s if info else None, info)
-
-
-def _finals(task: str, first: Assessment, second: Assessment | None) -> dict[str, FinalScore]:
-    return {
-        policy.id: final_score(policy.id, first, second) for policy in taxonomy.task(task).policies
-    }
 
 
 def _merged(*groups: tuple[str, ...]) -> tuple[str, ...]:

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Protocol
+
+from coefvq import taxonomy
 from coefvq.domain import Assessment, FinalScore, Route, RouteName, TaskResult, Verdict, WhyNot
+
+
+class Recalibrated(Protocol):
+    """The part of the prefilter that knows how a task's probability follows from its policies'."""
+
+    def task_probability(self, task_id: str, probabilities: Mapping[str, float]) -> float:
+        """The largest covered probability, recalibrated for the task."""
+
 
 # Reasons that hold for one video only: nobody has judged the policy, so the video goes on.
 GAP_REASONS = frozenset({WhyNot.LANGUAGE_NOT_COVERED, WhyNot.SPEECH_NOT_UNDERSTOOD})
@@ -25,6 +37,38 @@ def final_score(policy: str, first: Assessment, second: Assessment | None) -> Fi
     final = p2 if p2 is not None else p1
     why_not = None if final is not None else (why_one or why_two or WhyNot.NOT_TRAINED)
     return FinalScore(policy, p1, p2, final, final is not None, why_not)
+
+
+def final_scores(
+    task: str, first: Assessment, second: Assessment | None = None
+) -> dict[str, FinalScore]:
+    """Final scores of a task's policies, in their order."""
+    return {
+        policy.id: final_score(policy.id, first, second) for policy in taxonomy.task(task).policies
+    }
+
+
+def label_mass(finals: dict[str, FinalScore], second: Assessment) -> float | None:
+    """The MLLM's smallest share on the label tokens over these policies; ``None``: unknown."""
+    masses = [second.scores[name].label_mass for name in finals if name in second.scores]
+    return min((mass for mass in masses if mass is not None), default=None)
+
+
+def task_probability(
+    recalibrated: Recalibrated, task: str, finals: dict[str, FinalScore]
+) -> float | None:
+    """The task's probability from its final scores; ``None`` where none is covered."""
+    known = {name: score.final for name, score in finals.items() if score.final is not None}
+    return recalibrated.task_probability(task, known) if known else None
+
+
+def severity_at_stake(finals: dict[str, FinalScore]) -> int | None:
+    """Severity, 1..5, of the gravest unjudged policy, else of the likeliest one."""
+    known = taxonomy.policies()
+    if unjudged := gaps(finals):
+        return max(known[name].severity for name in unjudged)
+    scored = [(each.final, name) for name, each in finals.items() if each.final is not None]
+    return known[max(scored)[1]].severity if scored else None
 
 
 def gaps(finals: dict[str, FinalScore]) -> tuple[str, ...]:

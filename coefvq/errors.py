@@ -51,6 +51,12 @@ class LeaseLost(StoreError):
     code = "lease_lost"
 
 
+class RoutingError(CoefVQError):
+    """A routing request that cannot be met, or predictions that it cannot be met with."""
+
+    code = "routing"
+
+
 class NotAllowed(CoefVQError):
     """The person asking may not do this."""
 

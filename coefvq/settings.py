@@ -33,6 +33,12 @@ class Settings(BaseSettings):
     human_entropy_threshold: float = Field(
         0.8, ge=0.0, le=1.0, description="Escalate from the MLLM to a person above this many bits."
     )
+    audit_share: float = Field(
+        0.01, ge=0.0, lt=1.0, description="Share of automatic outcomes a person checks."
+    )
+    escalations_per_uploader_hour: float = Field(
+        60.0, ge=0.0, description="MLLM calls one uploader may cause an hour; 0: no limit."
+    )
     max_duration_s: float = Field(4 * 3600.0, gt=0, description="Longest video, seconds.")
     max_bytes: int = Field(2 * 1024**3, gt=0, description="Largest file, bytes.")
     max_side: int = Field(8192, gt=0, description="Largest width or height, pixels.")

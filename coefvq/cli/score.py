@@ -69,8 +69,9 @@ def _score_signals(
         raise click.UsageError(f"No such file: {path}")
     items = list(read_items(path))
     from coefvq.cascade import Cascade
+    from coefvq.work.routing import policies_without_keeping
 
-    cascade = Cascade.load(settings)
+    cascade = Cascade.load(settings, policies_without_keeping(settings))
     progress = Progress(len(items), "scored")
     for done, (name, item) in enumerate(items, 1):
         yield _one_item(cascade, name, item, stage, rationale)
@@ -104,12 +105,17 @@ def _score_files(
 ) -> Iterator[dict[str, Any]]:
     from coefvq.cascade import Cascade
     from coefvq.work.keep import Keeper
+    from coefvq.work.routing import policies_without_keeping
 
-    cascade = Cascade.load(settings)
     keeper = Keeper.open(settings) if keep else None
+    cascade = Cascade.load(settings, {} if keeper else policies_without_keeping(settings))
+    if keeper:
+        keeper.follow(cascade)  # what cannot be routed at all is one error, not one a file
     progress = Progress(len(paths), "scored")
     for done, path in enumerate(paths, 1):
         try:
+            if keeper:
+                keeper.follow(cascade)
             result = cascade.assess(path, title, caption, stage, rationale, keeper)
             if keeper:
                 keeper.keep(result)

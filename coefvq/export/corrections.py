@@ -85,7 +85,9 @@ def _query(session: Session) -> Iterator[tuple[DecisionRow, VideoRow]]:
 
 def _rows(decision: DecisionRow, video: VideoRow, media_dir: Path | None) -> Iterator[Correction]:
     shown = codec.finals_from(decision.snapshot.get("policies", {}))
-    propensity = decision.snapshot.get("route", {}).get("propensity", 1.0)
+    route = decision.snapshot.get("route", {})
+    # An outcome that was not drawn carries the share too, but that is not why somebody looked.
+    propensity = route.get("propensity", 1.0) if route.get("audit") else 1.0
     name = video.media.file_name
     for policy, label in decision.labels.items():
         score = shown.get(policy)

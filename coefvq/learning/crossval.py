@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from coefvq.prefilter.calibration import fit_calibrator
+from coefvq.routing.calibration import fit_calibrator
 
 
 def grouped_folds(

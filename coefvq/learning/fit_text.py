@@ -11,8 +11,8 @@ from scipy import sparse
 from scipy.optimize import minimize
 
 from coefvq.domain import PostedText
-from coefvq.prefilter.calibration import sigmoid
 from coefvq.prefilter.text import BUCKETS, STATES, SURFACE, TextCounts, TextRow, weigh
+from coefvq.routing.calibration import sigmoid
 
 
 @dataclass(frozen=True)

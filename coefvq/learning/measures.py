@@ -9,6 +9,28 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
+from coefvq.routing.reliability import (
+    brier,
+    debiased_ece,
+    equal_mass_bins,
+    plain_ece,
+    squared_error_debiased,
+)
+from coefvq.routing.scores import entropy_bits
+
+__all__ = [
+    "Estimate",
+    "Measure",
+    "auc",
+    "bootstrap",
+    "brier",
+    "debiased_ece",
+    "entropy_bits",
+    "equal_mass_bins",
+    "plain_ece",
+    "squared_error_debiased",
+]
+
 Measure = Callable[[NDArray[np.float64], NDArray[np.float64]], float]
 """Takes labels (0/1) and scores, returns a number; NaN where it is not defined."""
 
@@ -53,57 +75,6 @@ def auc(labels: ArrayLike, scores: ArrayLike) -> float:
     ranks = rankdata(s)
     above = ranks[y == 1].sum() - positives * (positives + 1) / 2
     return float(above / (positives * negatives))
-
-
-def brier(labels: ArrayLike, probabilities: ArrayLike) -> float:
-    """Mean squared difference of probability and outcome, 0 (best) .. 1."""
-    y, p = _pair(labels, probabilities)
-    return float(np.mean((p - y) ** 2))
-
-
-def equal_mass_bins(probabilities: ArrayLike, bins: int) -> list[NDArray[np.intp]]:
-    """Indices of ``bins`` groups of neighbouring probabilities, sizes equal within one.
-
-    Ties are broken by position, so that a constant forecast still fills every bin.
-    """
-    order = np.argsort(np.asarray(probabilities), kind="stable")
-    return [part for part in np.array_split(order, bins) if len(part) > 1]
-
-
-def squared_error_debiased(labels: ArrayLike, probabilities: ArrayLike, bins: int = 5) -> float:
-    """Kumar, Liang & Ma 2019 (arXiv 1909.10155), eq. for the debiased squared error.
-
-    sum_b n_b/n * ((mean p - mean y)^2 - mean y (1 - mean y) / (n_b - 1)). May be below 0.
-    """
-    y, p = _pair(labels, probabilities)
-    total = 0.0
-    for part in equal_mass_bins(p, bins):
-        rate, size = y[part].mean(), len(part)
-        gap = (p[part].mean() - rate) ** 2 - rate * (1 - rate) / (size - 1)
-        total += size / len(y) * gap
-    return float(total)
-
-
-def debiased_ece(labels: ArrayLike, probabilities: ArrayLike, bins: int = 5) -> float:
-    """Expected calibration error, the root of Kumar et al.'s debiased squared error.
-
-    The plain estimate is above zero for a perfect model, because each bin's rate is noisy;
-    this one takes the noise's expected share off. Below zero counts as 0.
-    """
-    return float(np.sqrt(max(0.0, squared_error_debiased(labels, probabilities, bins))))
-
-
-def plain_ece(labels: ArrayLike, probabilities: ArrayLike, bins: int = 5) -> float:
-    """The usual, upward-biased estimate: mean absolute gap over equal-mass bins."""
-    y, p = _pair(labels, probabilities)
-    parts = equal_mass_bins(p, bins)
-    return float(sum(len(b) / len(y) * abs(p[b].mean() - y[b].mean()) for b in parts))
-
-
-def entropy_bits(probabilities: ArrayLike) -> NDArray[np.float64]:
-    """Binary entropy in bits, 0..1."""
-    p = np.clip(np.asarray(probabilities, dtype=np.float64), 1e-12, 1 - 1e-12)
-    return -(p * np.log2(p) + (1 - p) * np.log2(1 - p))
 
 
 def bootstrap(

@@ -21,10 +21,10 @@ from coefvq.learning.measures import (
 from coefvq.learning.picture_recipe import Clips
 from coefvq.learning.text_corpora import HATE
 from coefvq.learning.text_recipe import TextSets, posted, taught_tweets
-from coefvq.prefilter.calibration import log_odds
 from coefvq.prefilter.model import TEXT_POLICIES
 from coefvq.prefilter.text import weigh
 from coefvq.prefilter.weights import Trained
+from coefvq.routing.calibration import log_odds
 
 ESCALATE_BITS = 0.6
 _TWEETS_LOOKED_AT = 3000

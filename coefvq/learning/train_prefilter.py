@@ -25,17 +25,17 @@ from coefvq.learning.picture_recipe import Clips, Say
 from coefvq.learning.prefilter_report import Pool, figures
 from coefvq.learning.text_corpora import HATE, SCAM
 from coefvq.learning.text_recipe import TextDoc, TextSets
-from coefvq.prefilter.calibration import (
+from coefvq.prefilter.features import CHANGE, CHANGE_NAMES, MOTION, VISUAL
+from coefvq.prefilter.model import PICTURE_POLICIES, TEXT_POLICIES, PrefilterNet, Shape
+from coefvq.prefilter.text import fit_idf
+from coefvq.prefilter.weights import TEXT_SURFACE, Trained, save
+from coefvq.routing.calibration import (
     Calibrator,
     fit_calibrator,
     fit_platt,
     log_odds,
     moved_to_rate,
 )
-from coefvq.prefilter.features import CHANGE, CHANGE_NAMES, MOTION, VISUAL
-from coefvq.prefilter.model import PICTURE_POLICIES, TEXT_POLICIES, PrefilterNet, Shape
-from coefvq.prefilter.text import fit_idf
-from coefvq.prefilter.weights import TEXT_SURFACE, Trained, save
 from coefvq.settings import load_settings
 from coefvq.signals.motion import MOTION_NAMES
 from coefvq.signals.visual import VISUAL_NAMES

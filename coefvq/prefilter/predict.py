@@ -10,12 +10,12 @@ import numpy as np
 import torch
 
 from coefvq.domain import Assessment, CheapSignals, PolicyScore, PostedText, Stage, WhyNot
-from coefvq.prefilter.calibration import log_odds
 from coefvq.prefilter.explain import Contributions, picture_contributions, text_contributions
 from coefvq.prefilter.features import Batch, batch, picture_blocks
 from coefvq.prefilter.model import PICTURE_POLICIES, POLICIES, TEXT_POLICIES
 from coefvq.prefilter.text import Hits, TextRow, counted, joined, text_hits, weigh
 from coefvq.prefilter.weights import SHIPPED, Trained, load
+from coefvq.routing.calibration import log_odds
 from coefvq.taxonomy import policies, task
 
 IsForeign = Callable[[str], bool]

@@ -15,9 +15,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from coefvq.errors import ModelError
-from coefvq.prefilter.calibration import Calibrator
 from coefvq.prefilter.features import BLOCKS, Scaling
 from coefvq.prefilter.model import POLICIES, PrefilterNet, Shape
+from coefvq.routing.calibration import Calibrator
 
 FORMAT = 1
 TENSORS, DESCRIPTION = "model.safetensors", "model.json"

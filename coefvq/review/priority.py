@@ -9,6 +9,8 @@ from coefvq.routing.entropy import binary_entropy
 _SEVEREST = 5
 _UNKNOWN_SEVERITY = 3
 SECOND_LOOK_BONUS = 1.0
+AUDIT_BONUS = 1.0
+"""The machine is sure of what it is audited on: by doubt alone an audit would never come up."""
 
 
 def of(result: TaskResult) -> float:
@@ -16,13 +18,14 @@ def of(result: TaskResult) -> float:
 
     The sum of the gravest expected harm (severity / 5 x probability) and the entropy of the
     task's probability in bits. Where nothing is covered nobody knows: full uncertainty. The
-    coarse steps let the age of a case decide between much the same ones.
+    coarse steps let the age of a case decide between much the same ones. A random audit adds 1.
     """
     gravity = max(
         (_gravity(each.policy, each.final) for each in result.policies.values()), default=0
     )
     uncertainty = 1.0 if result.probability is None else binary_entropy(result.probability)
-    return round(gravity + uncertainty, 1)
+    audit = AUDIT_BONUS if result.route.audit else 0.0
+    return round(gravity + uncertainty + audit, 1)
 
 
 def _gravity(policy_id: str, probability: float | None) -> float:

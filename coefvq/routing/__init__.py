@@ -1,1 +1,4 @@
-"""Who is escalated. numpy only: no torch, no store."""
+"""Who is escalated, at which cost, with which guarantee. numpy, scipy, scikit-learn only.
+
+predictions -> fit -> RoutingPolicy -> route / replay
+"""

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from coefvq.domain import RouteName, TaskResult
+from coefvq.domain import Route, RouteName, TaskResult
 from coefvq.errors import StoreError
 from coefvq.store import codec
 from coefvq.store.tables import (
@@ -80,14 +80,17 @@ def add_verdict(
     return row
 
 
-def send(case: CaseRow, route: RouteName, priority: float, now: datetime | None = None) -> None:
-    """Put a scored case where its route says. What a person decided stays decided."""
+def send(case: CaseRow, route: Route, priority: float, now: datetime | None = None) -> None:
+    """Put a scored case where its route says. What a person decided stays decided.
+
+    An automatic outcome that was drawn for an audit waits for a person as well.
+    """
     moment = now or utcnow()
     case.priority = priority
     case.updated_at = moment
     if case.state == CaseState.DECIDED.value:
         return
-    if route in _FOR_PEOPLE:
+    if route.name in _FOR_PEOPLE or route.audit:
         queue(case, moment)
     elif not case.second_look:
         case.state, case.queued_at = CaseState.AUTO.value, None

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 
 from sqlalchemy.orm import Session
 
-from coefvq.domain import CascadeResult, Rationale, RouteName, TaskResult
+from coefvq.domain import CascadeResult, Rationale, TaskResult
 from coefvq.errors import StoreError
 from coefvq.store import assessments, cases, codec, events, signals_cache, videos
 from coefvq.store.tables import AssessmentRow, CaseRow, VerdictRow, VideoRow, new_id
@@ -118,5 +118,5 @@ def _judge(
             expensive_extractor=result.expensive.extractor if result.expensive else None,
             models=result.models,
         )
-        cases.send(known[task], RouteName(answer.route.name), priority(answer))
+        cases.send(known[task], answer.route, priority(answer))
     return {task: known[task].id for task in result.tasks}

@@ -2,69 +2,115 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from coefvq.errors import StoreError
 from coefvq.store import events
 from coefvq.store.tables import RoutingPolicyRow, RoutingPublicationRow
 
-
-def version_of(rule: str, document: dict[str, Any]) -> str:
-    """Name a policy by its content: the rule and 10 hex digits."""
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return f"{rule}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
+PUBLISHED, ROLLED_BACK = "routing.published", "routing.rolled_back"
 
 
-def add(session: Session, rule: str, document: dict[str, Any], actor: str) -> RoutingPolicyRow:
-    """Keep a policy; the same content is the same version."""
-    version = version_of(rule, document)
+def add(
+    session: Session, version: str, rule: str, document: dict[str, Any], actor: str
+) -> RoutingPolicyRow:
+    """Keep a policy under the name that it gives itself by its content.
+
+    Raises:
+        StoreError: The version is there with another content.
+    """
     row = session.get(RoutingPolicyRow, version)
     if row is None:
         row = RoutingPolicyRow(version=version, rule=rule, document=document, created_by=actor)
         session.add(row)
         session.flush()
+    elif row.document != document:
+        raise StoreError(f"Routing policy {version} is there with another content; it is final.")
     return row
 
 
 def publish(
     session: Session, task: str, version: str, actor: str, note: str = ""
 ) -> RoutingPublicationRow:
-    """Put a version in force for a task. Publishing an older one again is the way back.
+    """Put a version in force for a task.
 
     Raises:
         StoreError: There is no such version.
     """
-    if session.get(RoutingPolicyRow, version) is None:
-        raise StoreError(f"There is no routing policy {version}. Add it before publishing.")
-    row = RoutingPublicationRow(task=task, version=version, note=note, published_by=actor)
-    session.add(row)
-    session.flush()
-    events.append(session, actor, "routing.published", "task", task, {"version": version})
-    return row
+    return _publish(session, PUBLISHED, task, version, actor, note)
+
+
+def rollback(session: Session, task: str, actor: str, note: str = "") -> RoutingPublicationRow:
+    """Put the version before the present one in force again, as a new publication.
+
+    A second call goes one further back. Nothing is deleted.
+
+    Raises:
+        StoreError: No version was in force before the present one.
+    """
+    standing = _standing(session, task)
+    if len(standing) < 2:
+        now = f"{standing[-1]} is the first" if standing else "nothing is published"
+        raise StoreError(
+            f"There is no way back for task {task}: {now}. Before the first publication the "
+            "settings' entropy rule applied; publish a routing policy that says the same."
+        )
+    return _publish(session, ROLLED_BACK, task, standing[-2], actor, note)
 
 
 def in_force(session: Session, task: str) -> RoutingPolicyRow | None:
     """The version published last for a task; ``None`` before the first."""
-    last = session.scalars(
-        select(RoutingPublicationRow)
-        .where(RoutingPublicationRow.task == task)
-        .order_by(RoutingPublicationRow.id.desc())
-        .limit(1)
-    ).first()
-    return None if last is None else session.get(RoutingPolicyRow, last.version)
+    version = versions_in_force(session).get(task)
+    return None if version is None else session.get(RoutingPolicyRow, version)
 
 
-def history(session: Session, task: str) -> list[RoutingPublicationRow]:
-    """All publications for a task, newest first."""
-    return list(
-        session.scalars(
-            select(RoutingPublicationRow)
-            .where(RoutingPublicationRow.task == task)
-            .order_by(RoutingPublicationRow.id.desc())
-        )
+def versions_in_force(session: Session) -> dict[str, str]:
+    """The version in force by task; one small query, for a look before each video."""
+    last = (
+        select(func.max(RoutingPublicationRow.id))
+        .group_by(RoutingPublicationRow.task)
+        .scalar_subquery()
     )
+    query = select(RoutingPublicationRow.task, RoutingPublicationRow.version)
+    found = session.execute(query.where(RoutingPublicationRow.id.in_(last)))
+    return {task: version for task, version in found}
+
+
+def history(session: Session, task: str | None = None) -> list[RoutingPublicationRow]:
+    """All publications, newest first; of one task where it is given."""
+    query = select(RoutingPublicationRow).order_by(RoutingPublicationRow.id.desc())
+    return list(session.scalars(query if task is None else query.filter_by(task=task)))
+
+
+def policies(session: Session) -> dict[str, RoutingPolicyRow]:
+    """Every kept policy by version."""
+    return {row.version: row for row in session.scalars(select(RoutingPolicyRow))}
+
+
+def _publish(
+    session: Session, kind: str, task: str, version: str, actor: str, note: str
+) -> RoutingPublicationRow:
+    if session.get(RoutingPolicyRow, version) is None:
+        raise StoreError(f"There is no routing policy {version}. Add it before publishing.")
+    back = kind == ROLLED_BACK
+    row = RoutingPublicationRow(
+        task=task, version=version, note=note, published_by=actor, rollback=back
+    )
+    session.add(row)
+    session.flush()
+    events.append(session, actor, kind, "task", task, {"version": version, "note": note})
+    return row
+
+
+def _standing(session: Session, task: str) -> list[str]:
+    """Versions that came one after another, without those that were taken back; last in force."""
+    found: list[str] = []
+    for row in reversed(history(session, task)):
+        if row.rollback:
+            found.pop()
+        elif not found or found[-1] != row.version:
+            found.append(row.version)
+    return found

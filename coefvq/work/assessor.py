@@ -22,6 +22,7 @@ class Assessor(Protocol):
         rationale: bool | Literal["never", "for_people", "always"] = False,
         signals_cache: SignalsCache | None = None,
         sha256: str | None = None,
+        uploader: str | None = None,
     ) -> CascadeResult:
         """Score one file; see ``Cascade.assess``."""
 

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from coefvq.domain import MediaInfo
 from coefvq.errors import MediaError, StoreError
 from coefvq.review import priority
+from coefvq.review.access import LOCAL
 from coefvq.settings import Settings
 from coefvq.store import cases, jobs, results, videos
 from coefvq.store.jobs import ClaimedJob
@@ -76,6 +77,9 @@ def ingest(bench: Bench, job: ClaimedJob, report: Report) -> Apply:
 def score(bench: Bench, job: ClaimedJob, report: Report) -> Apply:
     """Run the cascade, with a rationale where a person is due.
 
+    What came without an uploader has the name of whoever fetched it; an operator's backlog is no
+    attack, so the limit of escalations does not count for ``local``.
+
     A payload of ``{"stage": "mllm"}`` is a person's wish to hear the MLLM: it runs whatever the
     routing says, and explains itself.
 
@@ -96,6 +100,7 @@ def score(bench: Bench, job: ClaimedJob, report: Report) -> Apply:
         rationale="always" if asked else "for_people",
         signals_cache=cache,
         sha256=video.sha256,
+        uploader=None if video.uploader == LOCAL.name else video.uploader,
     )
     report(0.95, "storing")
 

@@ -10,6 +10,7 @@ from coefvq.settings import Settings
 from coefvq.store import results, videos
 from coefvq.store.session import Store, open_store
 from coefvq.store.signals_cache import SignalsCache
+from coefvq.work.routing import Follower
 
 _ACTOR = "score"
 
@@ -25,6 +26,7 @@ class Keeper(SignalsCache):
     def __init__(self, store: Store):
         super().__init__(store)
         self.store = store
+        self._follower = Follower(store)
 
     @classmethod
     def open(cls, settings: Settings) -> Keeper:
@@ -34,6 +36,14 @@ class Keeper(SignalsCache):
             StoreError: It cannot be opened.
         """
         return cls(open_store(settings.url))
+
+    def follow(self, cascade: object) -> None:
+        """Route by what the store has published just now.
+
+        Raises:
+            RoutingError: It cannot be read by this version of the program.
+        """
+        self._follower.refresh(cascade)
 
     def keep(self, result: CascadeResult) -> None:
         """Store one result of a file; a result of given signals has no media and is not kept."""

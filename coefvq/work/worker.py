@@ -20,6 +20,7 @@ from coefvq.store.session import Store
 from coefvq.work.assessor import Assessor
 from coefvq.work.handlers import HANDLERS, Bench
 from coefvq.work.heartbeat import Heartbeat
+from coefvq.work.routing import Follower
 
 log = logging.getLogger(__name__)
 CascadeFactory = Callable[[Settings], Assessor]
@@ -49,6 +50,7 @@ class Worker:
         self.name = name or worker_name()
         self._factory = cascade_factory
         self._cascade: Assessor | None = None
+        self._follower = Follower(store)
         self._current: Lease | None = None
 
     def run_once(self, stop: threading.Event | None = None) -> int:
@@ -124,6 +126,7 @@ class Worker:
     def _models(self) -> Assessor:
         if self._cascade is None:
             self._cascade = self._factory(self.settings)
+        self._follower.refresh(self._cascade)
         return self._cascade
 
     def _report(self, job: ClaimedJob, share: float, note: str) -> None:

@@ -51,7 +51,7 @@ def address(home: Path) -> Iterator[str]:
 
 
 def _environment(home: Path) -> dict[str, str]:
-    return os.environ | {"COEFVQ_HOME": str(home)}
+    return os.environ | {"COEFVQ_HOME": str(home), "COEFVQ_AUDIT_SHARE": "0"}
 
 
 def _coefvq(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -9,6 +9,7 @@ from coefvq.store.tables.machine import (
     ModelVersionRow,
     RoutingPolicyRow,
     RoutingPublicationRow,
+    RoutingStateRow,
     VerdictRow,
 )
 from coefvq.store.tables.media import CachedSignalsRow, MediaRow, VideoRow
@@ -31,6 +32,7 @@ __all__ = [
     "ModelVersionRow",
     "RoutingPolicyRow",
     "RoutingPublicationRow",
+    "RoutingStateRow",
     "SkipRow",
     "VerdictRow",
     "VideoRow",

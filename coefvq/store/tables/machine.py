@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy import ForeignKey, Index, String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from coefvq.store.tables.base import Base, new_id, utcnow
@@ -67,7 +67,10 @@ class RoutingPolicyRow(Base):
 
 
 class RoutingPublicationRow(Base):
-    """When a routing policy came into force for a task; the last one counts."""
+    """When a routing policy came into force for a task; the last one counts.
+
+    ``rollback`` marks the ways back: such a row takes the version before it out of force.
+    """
 
     __tablename__ = "routing_publications"
 
@@ -77,6 +80,18 @@ class RoutingPublicationRow(Base):
     note: Mapped[str]
     published_by: Mapped[str]
     published_at: Mapped[datetime] = mapped_column(default=utcnow)
+    rollback: Mapped[bool] = mapped_column(default=False, server_default=false())
+
+
+class RoutingStateRow(Base):
+    """What routing remembers between videos: one JSON object a subject; see ``routing_state``."""
+
+    __tablename__ = "routing_state"
+
+    kind: Mapped[str] = mapped_column(String(16), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(160), primary_key=True)
+    state: Mapped[dict[str, Any]]
+    updated_at: Mapped[datetime] = mapped_column(default=utcnow)
 
 
 class ModelVersionRow(Base):

@@ -128,6 +128,14 @@ def test_a_random_draw_is_told(store: Store, settings: Settings, tmp_path: Path)
     assert exported(store, tmp_path)["violence"]["propensity"] == "0.02"
 
 
+def test_what_was_not_drawn_does_not_stand_for_others(
+    store: Store, settings: Settings, tmp_path: Path
+) -> None:
+    passed = route(RouteName.AUTO_PASS, audit=False, propensity=0.02)
+    submit(store, settings, scored(store, settings, routes={"icd": passed})["icd"], REMOVE)
+    assert exported(store, tmp_path)["violence"]["propensity"] == "1.0"
+
+
 def test_a_prefiltered_video_names_the_prefilter(
     store: Store, settings: Settings, tmp_path: Path
 ) -> None:

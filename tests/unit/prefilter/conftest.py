@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from coefvq.domain import CheapSignals
-from coefvq.prefilter.calibration import Calibrator
+from coefvq.routing.calibration import Calibrator
 from coefvq.prefilter.features import CHANGE, CHANGE_NAMES, FRAMES, MOTION, VISUAL, Scaling
 from coefvq.prefilter.model import POLICIES, PrefilterNet, Shape
 from coefvq.prefilter.text import BUCKETS, STATES, SURFACE, word_buckets

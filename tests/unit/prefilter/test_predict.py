@@ -8,7 +8,7 @@ import pytest
 
 from coefvq.domain import CheapSignals, PostedText, Stage
 from coefvq.errors import ModelError, SettingsError
-from coefvq.prefilter.calibration import log_odds, sigmoid
+from coefvq.routing.calibration import log_odds, sigmoid
 from coefvq.prefilter.model import PICTURE_POLICIES, POLICIES, TEXT_POLICIES
 from coefvq.prefilter.predict import Prefilter
 from coefvq.prefilter.weights import Trained, save

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from coefvq.errors import ModelError
-from coefvq.prefilter.calibration import Calibrator
+from coefvq.routing.calibration import Calibrator
 from coefvq.prefilter.weights import DESCRIPTION, SHIPPED, TENSORS, Trained, load, save
 from tests.unit.prefilter.conftest import make_trained
 

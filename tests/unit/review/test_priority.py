@@ -33,3 +33,11 @@ def test_nothing_covered_is_full_uncertainty_and_no_gravity() -> None:
 
 def test_the_formula() -> None:
     assert of("icd", violence=0.9) == round(4 / 5 * 0.9 + 0.469, 1)
+
+
+def test_a_random_audit_comes_up_though_the_machine_is_sure() -> None:
+    sure = route(RouteName.AUTO_PASS)
+    drawn = route(RouteName.AUTO_PASS, audit=True)
+    finals = {"violence": 0.01}
+    plain, audit = (priority.of(task_result("icd", finals, way)) for way in (sure, drawn))
+    assert audit == pytest.approx(plain + priority.AUDIT_BONUS)

@@ -22,7 +22,7 @@ def decided(store: Store, settings: Settings) -> Store:
     assert view.lease is not None and view.lease.token is not None
     decide.submit(store, settings, ANN, case_id, view.lease.token, DecisionForm({}, "keep"))
     with store.write() as session:
-        routing_policies.add(session, "entropy", {"threshold": 0.6}, "ann")
+        routing_policies.add(session, "entropy-1", "entropy", {"threshold": 0.6}, "ann")
     return store
 
 

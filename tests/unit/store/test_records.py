@@ -13,7 +13,6 @@ from coefvq.store import (
     assessments,
     cases,
     model_versions,
-    routing_policies,
     signals_cache,
     status,
     videos,
@@ -118,34 +117,6 @@ def test_models_are_noted_with_what_they_cover(store: Store) -> None:
             ("p1", ["hate_harassment", "violence"])
         ]
         assert len(model_versions.all_versions(session)) == 2
-
-
-def test_routing_policies_are_named_by_their_content(store: Store) -> None:
-    with store.write() as session:
-        first = routing_policies.add(session, "entropy", {"threshold": 0.6}, "ann")
-        same = routing_policies.add(session, "entropy", {"threshold": 0.6}, "bob")
-        other = routing_policies.add(session, "entropy", {"threshold": 0.5}, "ann")
-    assert first.version == same.version != other.version
-    assert same.created_by == "ann"
-    assert first.version.startswith("entropy-")
-
-
-def test_publishing_an_older_version_again_is_the_way_back(store: Store) -> None:
-    with store.write() as session:
-        old = routing_policies.add(session, "entropy", {"threshold": 0.6}, "ann").version
-        new = routing_policies.add(session, "entropy", {"threshold": 0.5}, "ann").version
-        assert routing_policies.in_force(session, "icd") is None
-        for version in (old, new, old):
-            routing_policies.publish(session, "icd", version, "ann", "why")
-        in_force = routing_policies.in_force(session, "icd")
-        assert in_force is not None and in_force.version == old
-        assert [row.version for row in routing_policies.history(session, "icd")] == [old, new, old]
-        assert routing_policies.in_force(session, "ucc") is None
-
-
-def test_an_unknown_version_cannot_be_published(store: Store) -> None:
-    with pytest.raises(StoreError, match="no routing policy"), store.write() as session:
-        routing_policies.publish(session, "icd", "entropy-0", "ann")
 
 
 def test_totals(store: Store, settings: Settings) -> None:

@@ -46,6 +46,28 @@ def test_the_route_decides_where_the_case_goes(
     assert (case.queued_at is not None) == (state is CaseState.QUEUED)
 
 
+@pytest.mark.parametrize("name", [RouteName.AUTO_PASS, RouteName.AUTO_FLAG])
+def test_an_automatic_outcome_that_was_drawn_waits_for_a_person(
+    store: Store, settings: Settings, name: RouteName
+) -> None:
+    drawn = route(name, audit=True, propensity=0.02)
+    case = case_of(store, scored(store, settings, routes={"icd": drawn})["icd"])
+    assert (case.state, case.route, case.audit) == (CaseState.QUEUED, name.value, True)
+    assert case.queued_at is not None and case.verdict in ("ok", "violation")
+    with store.read() as session:
+        stored = session.get_one(VerdictRow, case.verdict_id).route
+    assert (stored["audit"], stored["propensity"]) == (True, 0.02)
+
+
+def test_a_drawn_case_that_is_scored_again_without_a_draw_leaves_the_queue(
+    store: Store, settings: Settings
+) -> None:
+    drawn = route(RouteName.AUTO_PASS, audit=True, propensity=0.02)
+    case_id = scored(store, settings, routes={"icd": drawn})["icd"]
+    record_again(store, case_id, routes={"icd": replace(drawn, audit=False)})
+    assert case_of(store, case_id).state == CaseState.AUTO
+
+
 def test_the_verdict_holds_what_a_reviewer_will_see(store: Store, settings: Settings) -> None:
     first = route(RouteName.MLLM, score=0.99)
     made = result("00" * 32)

@@ -12,12 +12,23 @@ from sqlalchemy.exc import OperationalError
 from coefvq.errors import MediaError, ModelError
 from coefvq.review import case_view, library, queue
 from coefvq.review.uploads import register
+from coefvq.router import Router
+from coefvq.routing.entropy import EntropyRouting
 from coefvq.settings import Settings
-from coefvq.store import cases, events, jobs, leases, signals_cache, videos
+from coefvq.store import (
+    cases,
+    events,
+    jobs,
+    leases,
+    routing_policies,
+    signals_cache,
+    videos,
+)
 from coefvq.store.session import Store
 from coefvq.store.tables import CaseState, JobKind, JobState
 from coefvq.work.worker import Worker, worker_name
 from tests import media_factory
+from tests.routing_factory import policy
 from tests.store_factory import ANN, EXTRACTOR, LOCAL, RATIONALE, FixedCascade, result
 
 FAILURE = ModelError("The weights are gone. Run make setup.")
@@ -340,3 +351,57 @@ def test_case_states_after_scoring(store: Store, settings: Settings, clip: Path)
     with store.read() as session:
         states = {task: case.state for task, case in cases.of_video(session, video_id).items()}
     assert states == {"icd": CaseState.QUEUED, "ucc": CaseState.AUTO}
+
+
+@pytest.mark.parametrize(
+    ("uploader", "limited"),
+    [pytest.param("ann", "ann", id="a named one"), pytest.param(None, None, id="an operator's")],
+)
+def test_only_named_uploaders_have_a_limit(
+    store: Store, settings: Settings, clip: Path, uploader: str | None, limited: str | None
+) -> None:
+    register(store, settings, LOCAL, clip, move=False, uploader=uploader)
+    cascade = FixedCascade()
+    worker(store, settings, cascade).run_once()
+    assert cascade.calls[0]["uploader"] == limited
+
+
+class RoutedCascade(FixedCascade):
+    """Has a router, and answers with the version in force."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.routing = Router(EntropyRouting(0.6, 0.6))
+        self.seen: list[str] = []
+
+    def assess(self, path, **how):  # type: ignore[no-untyped-def]
+        self.seen.append(self.routing.version("icd"))
+        return super().assess(path, **how)
+
+
+def test_a_publication_counts_from_the_next_video_on(
+    store: Store, settings: Settings, clip: Path
+) -> None:
+    cascade, made = RoutedCascade(), policy()
+    running = worker(store, settings, cascade)
+    upload(store, settings, clip)
+    running.run_once()
+    with store.write() as session:
+        routing_policies.add(session, made.version, made.rule, made.to_json(), "ann")
+        routing_policies.publish(session, "icd", made.version, "ann")
+    upload(store, settings, clip)
+    running.run_once()
+    assert cascade.seen == ["entropy-0.6-0.6", made.version]
+
+
+def test_a_policy_that_cannot_be_read_sets_the_job_aside_with_the_remedy(
+    store: Store, settings: Settings, clip: Path
+) -> None:
+    with store.write() as session:
+        routing_policies.add(session, "learned-x", "learned", {"format": 99}, "ann")
+        routing_policies.publish(session, "icd", "learned-x", "ann")
+    upload(store, settings, clip)
+    worker(store, settings, RoutedCascade()).run_once()
+    (job,) = library.set_aside(store, ANN)
+    assert job.error_code == "routing" and job.error is not None
+    assert "coefvq routing rollback --task icd" in job.error

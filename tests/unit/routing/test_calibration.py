@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from coefvq.errors import ModelError
-from coefvq.prefilter.calibration import (
+from coefvq.routing.calibration import (
     ISOTONIC_FROM,
     Calibrator,
     fit_calibrator,
@@ -80,7 +80,7 @@ def test_json_brings_the_same_map_back(count: int) -> None:
 
 
 def test_an_unknown_kind_is_refused() -> None:
-    with pytest.raises(ModelError, match="train the prefilter again"):
+    with pytest.raises(ModelError, match="fit it again"):
         Calibrator.from_json({"kind": "magic"})
 
 

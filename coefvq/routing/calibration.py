@@ -12,6 +12,8 @@ from coefvq.errors import ModelError
 
 ISOTONIC_FROM = 1000
 """Positives and negatives needed, each, before a step-wise fit is worth its variance."""
+PLATT_FROM = 8
+"""Positives and negatives needed, each, before a shift is fitted as well as a slope."""
 
 
 def sigmoid(logits: ArrayLike) -> NDArray[np.float64]:
@@ -31,7 +33,8 @@ class Calibrator:
     """A monotone map from log-odds to a probability.
 
     Attributes:
-        kind: ``platt``: sigmoid(a x + b). ``isotonic``: linear between knots.
+        kind: ``platt``: sigmoid(a x + b). ``temperature``: the same with b = 0, a = 1/T.
+            ``isotonic``: linear between knots.
         a: Slope, >= 0.
         b: Shift.
         knots: For ``isotonic``: pairs of log-odds and probability, rising.
@@ -65,9 +68,9 @@ class Calibrator:
         """
         if data["kind"] == "isotonic":
             return cls("isotonic", knots=tuple((float(x), float(y)) for x, y in data["knots"]))
-        if data["kind"] != "platt":
-            raise ModelError(f"Unknown calibration '{data['kind']}'; train the prefilter again.")
-        return cls("platt", float(data["a"]), float(data["b"]))
+        if data["kind"] not in ("platt", "temperature"):
+            raise ModelError(f"Unknown calibration '{data['kind']}'; fit it again.")
+        return cls(data["kind"], float(data["a"]), float(data["b"]))
 
 
 def fit_platt(
@@ -75,7 +78,8 @@ def fit_platt(
 ) -> Calibrator:
     """Platt (1999): logistic regression on the log-odds, with his smoothed targets.
 
-    The slope is held at or above 0, so that the order of videos never turns round.
+    The slope is held at or above 0, so that the order of videos never turns round; where labels
+    ask for less than 0 the answer is the base rate everywhere.
 
     Args:
         ridge: A light pull of the slope towards 1 and the shift towards 0.
@@ -105,10 +109,38 @@ def fit_platt(
         beta = beta - step
         if np.abs(step).max() < 1e-9:
             break
-    return Calibrator("platt", max(float(beta[0]) / scale, 0.0), float(beta[1]))
+    if beta[0] <= 0:
+        return Calibrator("platt", 0.0, float(np.log((positives + 1) / (negatives + 1))))
+    return Calibrator("platt", float(beta[0]) / scale, float(beta[1]))
 
 
-def fit_isotonic(logits: ArrayLike, labels: ArrayLike, least: int = 40) -> Calibrator:
+def fit_temperature(
+    logits: ArrayLike, labels: ArrayLike, weights: ArrayLike | None = None, ridge: float = 1.0
+) -> Calibrator:
+    """Temperature scaling (Guo et al. 2017): one slope 1/T on log-odds, no shift.
+
+    For scores that are probabilities already, where labels are too few for a second number.
+
+    Args:
+        ridge: Pull of the slope towards 1, so that three labels do not give T = 0.
+    """
+    from scipy.optimize import minimize_scalar
+
+    x = np.asarray(logits, dtype=np.float64)
+    y = np.asarray(labels, dtype=np.float64)
+    w = np.ones_like(x) if weights is None else np.asarray(weights, dtype=np.float64)
+
+    def loss(log_slope: float) -> float:
+        scaled = np.exp(log_slope) * x
+        return float((w * (np.logaddexp(0, scaled) - y * scaled)).sum()) + ridge * log_slope**2
+
+    found = minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded")
+    return Calibrator("temperature", float(np.exp(found.x)), 0.0)
+
+
+def fit_isotonic(
+    logits: ArrayLike, labels: ArrayLike, weights: ArrayLike | None = None, least: int = 40
+) -> Calibrator:
     """Pool adjacent violators over blocks of equal mass, then straight lines between blocks.
 
     Args:
@@ -117,9 +149,11 @@ def fit_isotonic(logits: ArrayLike, labels: ArrayLike, least: int = 40) -> Calib
     order = np.argsort(np.asarray(logits, dtype=np.float64), kind="stable")
     x = np.asarray(logits, dtype=np.float64)[order]
     y = np.asarray(labels, dtype=np.float64)[order]
-    parts = np.array_split(np.arange(len(x)), max(2, len(x) // least))
+    w = np.ones_like(x) if weights is None else np.asarray(weights, dtype=np.float64)[order]
+    parts = _blocks(x, max(2, len(x) // least))
     blocks = [
-        [float(x[part].mean()), float(y[part].sum() + 0.5), len(part) + 1.0] for part in parts
+        [float(np.average(x[b], weights=w[b])), float((w * y)[b].sum() + 0.5), w[b].sum() + 1.0]
+        for b in parts
     ]
     pooled: list[list[float]] = []
     for block in blocks:
@@ -131,6 +165,13 @@ def fit_isotonic(logits: ArrayLike, labels: ArrayLike, least: int = 40) -> Calib
             left[0] = (left[0] * left[2] + right[0] * right[2]) / total
             left[1], left[2] = left[1] + right[1], total
     return Calibrator("isotonic", knots=tuple((block[0], _rate(block)) for block in pooled))
+
+
+def _blocks(rising: NDArray[np.float64], count: int) -> list[NDArray[np.intp]]:
+    """Rows in about ``count`` blocks of equal size; equal values stay in one block."""
+    sizes = [len(part) for part in np.array_split(rising, count)]
+    edges = np.searchsorted(rising, rising[np.cumsum(sizes)[:-1]], side="left")
+    return np.split(np.arange(len(rising)), np.unique(edges[edges > 0]))
 
 
 def _rate(block: list[float]) -> float:
@@ -154,9 +195,24 @@ def moved_to_rate(found: Calibrator, share: float, rate: float) -> Calibrator:
     return Calibrator("platt", found.a, found.b + shift)
 
 
-def fit_calibrator(logits: ArrayLike, labels: ArrayLike) -> Calibrator:
-    """Isotonic where both classes have ``ISOTONIC_FROM`` items, else Platt."""
+def fit_calibrator(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    probabilities: bool = False,
+) -> Calibrator:
+    """The richest map that the number of labels carries.
+
+    Isotonic where both classes have ``ISOTONIC_FROM`` items, else Platt. Where one class has fewer
+    than ``PLATT_FROM`` and the scores are log-odds of probabilities, temperature only.
+
+    Args:
+        probabilities: Whether zero log-odds mean something (the score was a probability).
+    """
     y = np.asarray(labels)
-    if min((y == 1).sum(), (y == 0).sum()) >= ISOTONIC_FROM:
-        return fit_isotonic(logits, labels)
-    return fit_platt(logits, labels)
+    fewest = min((y == 1).sum(), (y == 0).sum())
+    if fewest >= ISOTONIC_FROM:
+        return fit_isotonic(logits, labels, weights)
+    if fewest < PLATT_FROM and probabilities:
+        return fit_temperature(logits, labels, weights)
+    return fit_platt(logits, labels, weights)

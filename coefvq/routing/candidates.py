@@ -1,0 +1,78 @@
+"""Which rules ``auto`` compares, and what it falls back to."""
+
+from __future__ import annotations
+
+from coefvq.errors import RoutingError
+from coefvq.routing.objective import Objective
+from coefvq.routing.parts import Candidate
+from coefvq.routing.predictions import Predictions
+
+FEW_ROWS, FEW_VIOLATIONS = 200, 20
+"""Up to so many rows, or below so many violations, nothing is learned and nothing is chosen."""
+RIDGE_UP_TO = 3000
+"""Rows up to which a ridge alone competes with the mean of ridges and trees: above, it loses."""
+
+ENTROPY = Candidate("entropy", "entropy")
+MARGIN = Candidate("margin", "margin")
+BAYES = Candidate("bayes_risk", "bayes_risk")
+SIMILAR = Candidate("similar", "similar")
+
+
+def few_labels(items: Predictions) -> bool:
+    """Whether the labels are too few to choose between rules."""
+    fewest = min(items.violations, len(items) - items.violations)
+    return len(items) <= FEW_ROWS or fewest < FEW_VIOLATIONS
+
+
+def fallback(objective: Objective) -> Candidate:
+    """The rule that needs no choice: it follows from the objective.
+
+    For F1 the paper's entropy; for average precision and unequal costs the Bayes risk, which
+    orders items by what is at stake in them and has nothing to learn either.
+    """
+    plain = objective.name == "f1" or (
+        objective.name == "cost" and objective.cost_fn == objective.cost_fp
+    )
+    return ENTROPY if plain else BAYES
+
+
+def learned(objective: Objective, features: bool, family: str = "mean") -> list[Candidate]:
+    """Learned rules for an objective, the likeliest first."""
+    if objective.name == "ap":
+        return [Candidate("learned", "forecast", "forecast", family)]
+    base = "features" if features else "prefilter"
+    gain = Candidate("learned", "gain", base, family)
+    forecast = Candidate("learned", "forecast", "prefilter", family)
+    return [gain] if objective.name == "cost" else [forecast, gain]
+
+
+def candidates_for(objective: Objective, features: bool, rows: int) -> list[Candidate]:
+    """What ``auto`` compares, in order of preference.
+
+    First what estimates the value of escalation: with labels enough it cannot lose to a rule that
+    looks at the prefilter alone (Jitkrittum et al. 2023). Then the simple rules. ``margin`` is left
+    out: for one probability it orders items exactly as entropy does.
+    """
+    rich = learned(objective, features, "mean")
+    if rows <= RIDGE_UP_TO:
+        rich += learned(objective, features, "ridge")
+    similar = [SIMILAR] if features else []
+    return [*rich, BAYES, ENTROPY, *similar]
+
+
+def fixed_candidate(rule: str, objective: Objective, features: tuple[str, ...]) -> Candidate:
+    """The candidate of a rule that was asked for by name.
+
+    Raises:
+        RoutingError: ``similar`` without features.
+    """
+    if rule == "auto":
+        return fallback(objective)
+    if rule == "learned":
+        return learned(objective, bool(features))[0]
+    if rule == "similar" and not features:
+        raise RoutingError(
+            "The rule `similar` compares features, and the predictions have none that vary. Add "
+            "feature_* columns, or use another rule."
+        )
+    return {"entropy": ENTROPY, "margin": MARGIN, "bayes_risk": BAYES, "similar": SIMILAR}[rule]

@@ -1,0 +1,86 @@
+"""Scored cases with their routes and what people decided: the history that routing learns from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, aliased
+
+from coefvq.domain import Route
+from coefvq.store import codec
+from coefvq.store.decisions import VIOLATION
+from coefvq.store.tables import AssessmentRow, CaseRow, DecisionRow, VerdictRow, VideoRow
+
+
+@dataclass(frozen=True)
+class RoutedCase:
+    """One scored case.
+
+    Attributes:
+        route: By which it came to a person, if one decided; else the newest.
+        violation: What people decided, by the newest decision that stands; ``None``: nobody has.
+    """
+
+    case_id: str
+    route: Route
+    violation: bool | None
+
+
+@dataclass(frozen=True)
+class DecidedCase:
+    """A case that somebody decided, with what the stages said.
+
+    Attributes:
+        violation: By the newest decision that stands.
+        route: By which it came to the person.
+        models: Versions behind the newest verdict, by stage.
+    """
+
+    video: VideoRow
+    violation: bool
+    route: Route
+    first: AssessmentRow
+    second: AssessmentRow | None
+    models: dict[str, Any]
+
+
+def of_task(session: Session, task: str) -> Iterator[RoutedCase]:
+    """Every scored case of a task, oldest first."""
+    query = _scored(select(CaseRow.id, VerdictRow.route, DecisionRow), task)
+    query = query.outerjoin(DecisionRow, DecisionRow.id == CaseRow.decision_id)
+    for case_id, route, decision in session.execute(query.execution_options(yield_per=1000)):
+        seen = _route(route, decision)
+        yield RoutedCase(case_id, seen, None if decision is None else _violated(decision))
+
+
+def decided(session: Session, task: str) -> Iterator[DecidedCase]:
+    """Every decided case of a task, oldest first."""
+    first, second = aliased(AssessmentRow), aliased(AssessmentRow)
+    query = _scored(select(VideoRow, VerdictRow, DecisionRow, first, second), task)
+    query = (
+        query.join(VideoRow, VideoRow.id == CaseRow.video_id)
+        .join(DecisionRow, DecisionRow.id == CaseRow.decision_id)
+        .join(first, first.id == VerdictRow.prefilter_id)
+        .outerjoin(second, second.id == VerdictRow.mllm_id)
+    )
+    rows = session.execute(query.execution_options(yield_per=500))
+    for video, verdict, decision, one, two in rows:
+        route = _route(verdict.route, decision)
+        yield DecidedCase(video, _violated(decision), route, one, two, verdict.models)
+
+
+def _scored(query: Any, task: str) -> Any:
+    joined = query.select_from(CaseRow).join(VerdictRow, VerdictRow.id == CaseRow.verdict_id)
+    return joined.where(CaseRow.task == task).order_by(CaseRow.id)
+
+
+def _route(newest: dict[str, Any], decision: DecisionRow | None) -> Route:
+    seen = decision.snapshot.get("route") if decision is not None else None
+    return codec.route_from(seen or newest)
+
+
+def _violated(decision: DecisionRow) -> bool:
+    return VIOLATION in decision.labels.values()

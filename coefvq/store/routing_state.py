@@ -1,0 +1,60 @@
+"""What routing remembers between videos: budgets, uploaders' limits, the secret of the audits.
+
+The content is the routing's own JSON. A transaction reads a state under a lock, and writes it
+back; another worker waits meanwhile. SQLite locks as a whole at ``store.write()``.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from coefvq.store.session import Store
+from coefvq.store.tables import RoutingStateRow, utcnow
+from coefvq.store.upsert import insert_missing
+
+BUDGET, UPLOADER, SECRET = "budget", "uploader", "secret"
+_SALT = "audit_salt"
+
+
+def locked(session: Session, kind: str, subject: str) -> RoutingStateRow:
+    """The state's row, locked until the transaction ends; empty the first time.
+
+    Lock several in the same order everywhere: budgets by task, then the uploader.
+    """
+    insert_missing(
+        session, RoutingStateRow, kind=kind, subject=subject, state={}, updated_at=utcnow()
+    )
+    query = select(RoutingStateRow).filter_by(kind=kind, subject=subject)
+    return session.scalars(query.with_for_update().execution_options(populate_existing=True)).one()
+
+
+def peek(session: Session, kind: str, subject: str) -> dict[str, Any]:
+    """The state as it is, without a lock; empty where there is none."""
+    row = session.get(RoutingStateRow, (kind, subject))
+    return {} if row is None else dict(row.state)
+
+
+def save(row: RoutingStateRow, state: dict[str, Any]) -> None:
+    """Replace a locked state."""
+    row.state = state
+    row.updated_at = utcnow()
+
+
+def audit_salt(store: Store) -> str:
+    """The store's secret that decides who is drawn for an audit; made once.
+
+    Whoever knows it can tell which videos nobody will look at.
+    """
+    with store.read() as session:
+        known = peek(session, SECRET, _SALT)
+    if known:
+        return str(known["value"])
+    with store.write() as session:
+        row = locked(session, SECRET, _SALT)
+        if not row.state:
+            save(row, {"value": secrets.token_hex(16)})
+        return str(row.state["value"])
