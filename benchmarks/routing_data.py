@@ -65,8 +65,8 @@ class Questions:
     """A question set; the "violation" is that the base model's answer is wrong.
 
     Attributes:
-        items: prefilter = 1 - the confidence in the base model's answer; mllm = how sure the large
-            model is that this answer is wrong. Costs are tokens times billions of parameters.
+        items: Scores that the base model's answer is wrong, before and after the large model
+            answers. Costs are tokens times billions of parameters.
         base_right: (n,) the base model's answer is right.
         large_right: (n,) the large model's answer is right.
         large_alone: (n,) cost of the large model's answer alone.
@@ -83,11 +83,17 @@ class Questions:
         return Questions(self.items.take(rows), *right, self.large_alone[rows])
 
 
-def questions(folder: Path, name: str) -> Questions:
+GATES = ("base", "large")
+"""Who checks the base model's answer before anything is decided."""
+
+
+def questions(folder: Path, name: str, gate: str) -> Questions:
     """Read one of ``QUESTIONS``.
 
-    The first stage costs the base model's answer and the large model's check of it; the second
-    the large model's answer and check, as in the paper's released code.
+    ``base_prob`` and ``large_prob`` are the two models' probabilities that the *base* model's answer
+    is right. With the gate ``base`` the base model checks itself, which is cheap and weak, and the
+    large model's check comes after. With ``large``, the published cascade, the large model checks
+    every answer, and what comes after is whether its own answer is another one.
     """
     columns = read_columns(folder / QUESTIONS[name])
 
@@ -97,12 +103,14 @@ def questions(folder: Path, name: str) -> Questions:
     label, base, large = (
         np.array(columns[column]) for column in ("label", "base_prediction", "large_prediction")
     )
-    check, sure = number("large_uncert_cost"), number("large_prob")
+    wrong = {who: 1 - number(f"{who}_prob") for who in GATES}
+    after = wrong["large"] if gate == "base" else wrong["large"] + (large != base)
     items = Predictions.of(
         (base != label).astype(int),
-        1 - number("base_prob"),
-        np.where(large == base, 1 - sure, sure),
-        prefilter_cost=number("base_gen_cost") + check,
-        mllm_cost=number("large_gen_cost") + check,
+        wrong[gate],
+        after,
+        features={"base_check": wrong["base"]} if gate == "large" else None,
+        prefilter_cost=number("base_gen_cost") + number(f"{gate}_uncert_cost"),
+        mllm_cost=number("large_gen_cost") + number("large_uncert_cost"),
     )
     return Questions(items, base == label, large == label, number("large_gen_cost"))

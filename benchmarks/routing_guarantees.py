@@ -31,7 +31,7 @@ CUTS = 200
 
 
 def synthetic(n: int, seed: int) -> Predictions:
-    """One violation in ten; the MLLM sees more than the prefilter, a feature tells of its errors."""
+    """One violation in ten; the MLLM sees more, and a feature tells when."""
     rng = np.random.default_rng(seed)
     label = (rng.random(n) < 0.1).astype(int)
     side = 2 * label - 1

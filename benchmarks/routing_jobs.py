@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from benchmarks.routing_data import QUESTIONS, konvid
+from benchmarks.routing_data import GATES, QUESTIONS, konvid
 from benchmarks.routing_guarantees import run_guarantees
 from benchmarks.routing_questions import run_questions
 from benchmarks.routing_speed import run_speed
@@ -46,7 +46,9 @@ def all_jobs(splits: int, resamples: int) -> list[Job]:
     numbers = range(splits)
     main = [Job("splits", (s, goal, MAIN[goal])) for s in numbers for goal in MAIN]
     few = [Job("few", (s, goal)) for s in numbers for goal in MAIN]
-    asked = [Job("questions", (name, s)) for s in numbers for name in QUESTIONS]
+    asked = [
+        Job("questions", (name, gate, s)) for s in numbers for name in QUESTIONS for gate in GATES
+    ]
     promised = [Job("guarantees", (*one, seed)) for one in CERTIFIED for seed in range(resamples)]
     rest = [
         Job("splits", (s, goal, budget))

@@ -31,9 +31,9 @@ PUBLISHED = {
 the released results of arXiv 2506.11887."""
 
 
-def run_questions(folder: str, name: str, split: int) -> dict[str, Any]:
+def run_questions(folder: str, name: str, gate: str, split: int) -> dict[str, Any]:
     """Deferral curves of accuracy against relative cost on one split."""
-    everything = questions(Path(folder), name)
+    everything = questions(Path(folder), name, gate)
     fit_rows, held_rows = halves(len(everything.items), split)
     fitted, held = everything.items.take(fit_rows), everything.take(held_rows)
     curves = {}
@@ -45,7 +45,7 @@ def run_questions(folder: str, name: str, split: int) -> dict[str, Any]:
         curves[shown] = accuracy_curve(held, score)
     curves["oracle"] = accuracy_curve(held, held.large_right.astype(float) - held.base_right)
     return {
-        "name": name, "split": split, "curves": curves,
+        "name": name, "gate": gate, "split": split, "curves": curves,
         "base": float(held.base_right.mean()), "large": float(held.large_right.mean()),
     }  # fmt: skip
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from coefvq import taxonomy
+from coefvq.combinations import MLLM_ALONE, combination_of
 from coefvq.domain import Assessment, FinalScore, Route, RouteName, TaskResult, Verdict, WhyNot
 
 
@@ -22,10 +23,12 @@ VERDICTS = {RouteName.AUTO_PASS: Verdict.OK, RouteName.AUTO_FLAG: Verdict.VIOLAT
 
 
 def final_score(policy: str, first: Assessment, second: Assessment | None) -> FinalScore:
-    """The MLLM's answer where it has one, else the prefilter's.
+    """Both stages' answers combined where both have one, else the one there is.
 
-    Where the MLLM found text or speech that it cannot follow, the policy counts as judged by
-    nobody, whatever the prefilter thought of the caption alone.
+    Each is right where the other is not: how much each counts was fitted on held-out answers of
+    these two model versions (``combinations``). Where the MLLM found text or speech that it
+    cannot follow, the policy counts as judged by nobody, whatever the prefilter thought of the
+    caption alone.
     """
     one = first.scores.get(policy)
     two = second.scores.get(policy) if second else None
@@ -35,6 +38,9 @@ def final_score(policy: str, first: Assessment, second: Assessment | None) -> Fi
     if why_two in GAP_REASONS:
         return FinalScore(policy, p1, None, None, False, why_two)
     final = p2 if p2 is not None else p1
+    if p1 is not None and p2 is not None and second is not None:
+        combine = combination_of(policy, first.model_version, second.model_version)
+        final = p2 if combine == MLLM_ALONE else float(combine(p1, p2))
     why_not = None if final is not None else (why_one or why_two or WhyNot.NOT_TRAINED)
     return FinalScore(policy, p1, p2, final, final is not None, why_not)
 

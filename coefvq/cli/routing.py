@@ -64,7 +64,7 @@ def routing() -> None:
               help="Cost of asking a person, in place of --human-share.")  # fmt: skip
 @click.option("--audit-people", type=float, default=0.01, show_default=True,
               help="Share of automatic outcomes that a person checks at random.")  # fmt: skip
-@click.option("--audit-mllm", type=float, default=0.01, show_default=True,
+@click.option("--audit-mllm", type=float, default=0.005, show_default=True,
               help="Share sent to the MLLM at random; counts in the budget.")  # fmt: skip
 @click.option("--seed", type=int, default=0, show_default=True, help="Of everything random.")
 @click.option("--out", type=_FILE, required=True, metavar="routing.json",
@@ -175,7 +175,8 @@ def _fit_table(document: dict[str, Any]) -> str:
 
 _MEASURES = (
     "escalation_rate", "precision", "recall", "f1", "miss_rate", "average_precision",
-    "relative_cost", "pgr",
+    "relative_cost", "pgr", "auto_pass_rate", "auto_flag_rate", "human_rate",
+    "false_removal_rate",
 )  # fmt: skip
 _OTHERS = ("prefilter_only", "mllm_only", "random", "oracle")
 
@@ -185,13 +186,15 @@ def _replay_table(found: dict[str, Any]) -> str:
     from coefvq.routing.published import describe_certificate
 
     columns = [found, *(found.get(name) or {} for name in _OTHERS)]
-    heads = ["this policy", "interval", *(name.replace("_", " ") for name in _OTHERS)]
+    intervals = found.get("intervals") or {}
+    head = ["interval"] if intervals else []
+    heads = ["this policy", *head, *(name.replace("_", " ") for name in _OTHERS)]
     lines = [f"{found['n']:,} items, {found['positives']:,} violations", ""]
     lines.append(f"{'':<18}" + "".join(f"{head:>18}" for head in heads))
-    intervals = found.get("intervals") or {}
     for name in _MEASURES:
         cells = [_cell(column.get(name)) for column in columns]
-        cells.insert(1, _interval(intervals.get(name)))
+        if intervals:
+            cells.insert(1, _interval(intervals.get(name)))
         lines.append(f"{name.replace('_', ' '):<18}" + "".join(f"{cell:>18}" for cell in cells))
     return "\n".join([*lines, "", f"certificate: {describe_certificate(found.get('certificate'))}"])
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from importlib import import_module
 
 import numpy as np
 
@@ -35,9 +37,22 @@ def fit_policy(
     say = progress or (lambda line: None)
     check_fittable(items)
     items = _in_order(items)
-    if request.certified:
-        return fit_certified(items, request, say)
-    return fit_uncertified(items, request, say)[0]
+    with _one_thread():
+        if request.certified:
+            return fit_certified(items, request, say)
+        return fit_uncertified(items, request, say)[0]
+
+
+def _one_thread() -> AbstractContextManager[object]:
+    """Many small matrices: threads of the linear algebra would only wait for each other.
+
+    A limit reaches the libraries that are loaded when it is set, so they are loaded first.
+    """
+    from threadpoolctl import threadpool_limits
+
+    for library in ("sklearn.ensemble", "sklearn.linear_model"):
+        import_module(library)
+    return threadpool_limits(limits=1)
 
 
 def _in_order(items: Predictions) -> Predictions:

@@ -178,7 +178,11 @@ class Similar:
 
 
 def _rank(quantiles: Vector, values: Vector) -> Vector:
-    return np.interp(values, quantiles, np.linspace(0, 1, len(quantiles)))
+    """Ranks 0..1; the middle of the ranks that equal values share."""
+    marks = np.linspace(0, 1, len(quantiles))
+    highest = np.interp(values, quantiles, marks)
+    lowest = 1 - np.interp(-values, -quantiles[::-1], marks)
+    return (lowest + highest) / 2
 
 
 def score_from_json(data: Json) -> EscalationScore:

@@ -14,8 +14,8 @@ from coefvq.routing.calibration import Calibrator, fit_calibrator, log_odds
 FLOOR = 1e-4
 """Probabilities stay inside FLOOR..1-FLOOR: no label count here supports more certainty."""
 
-FLATTEST = 0.0505
-"""A temperature's slope that ends here was held by its bound, exp(-3)."""
+FLATTEST = 0.2
+"""At a temperature above five a score is taken to say nothing: its fit pulls it towards one."""
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from coefvq.domain import CheapSignals
-from coefvq.routing.calibration import Calibrator
 from coefvq.prefilter.features import CHANGE, CHANGE_NAMES, FRAMES, MOTION, VISUAL, Scaling
 from coefvq.prefilter.model import POLICIES, PrefilterNet, Shape
 from coefvq.prefilter.text import BUCKETS, STATES, SURFACE, word_buckets
 from coefvq.prefilter.weights import Trained
+from coefvq.routing.calibration import Calibrator
 
 WIDTH, VISUALS, MOTIONS = 4, ["bar_top", "steady_corner_most"], ["still_share", "speed_mean"]
 WIDTHS = {FRAMES: WIDTH, CHANGE: len(CHANGE_NAMES), VISUAL: 2, MOTION: 2}

@@ -8,10 +8,10 @@ import pytest
 
 from coefvq.domain import CheapSignals, PostedText, Stage
 from coefvq.errors import ModelError, SettingsError
-from coefvq.routing.calibration import log_odds, sigmoid
 from coefvq.prefilter.model import PICTURE_POLICIES, POLICIES, TEXT_POLICIES
 from coefvq.prefilter.predict import Prefilter
 from coefvq.prefilter.weights import Trained, save
+from coefvq.routing.calibration import log_odds, sigmoid
 from coefvq.taxonomy import policies
 
 Make = Callable[..., CheapSignals]

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from coefvq.errors import ModelError
-from coefvq.routing.calibration import Calibrator
 from coefvq.prefilter.weights import DESCRIPTION, SHIPPED, TENSORS, Trained, load, save
+from coefvq.routing.calibration import Calibrator
 from tests.unit.prefilter.conftest import make_trained
 
 

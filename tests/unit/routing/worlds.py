@@ -24,8 +24,7 @@ class World:
         mllm: The same for the MLLM.
         feature: Distance of the classes in ``feature_hint``; ``None``: no feature.
         specialist: The MLLM sees nothing but noise where ``feature_field`` is 0, half of items.
-        blind: Share of violations that the prefilter takes for ordinary, sure of itself; they lie
-            together in ``feature_hint``.
+        blind: Share of violations that the prefilter takes for ordinary, sure of itself.
         flipped: Share of labels that are wrong.
         missing: Share of items without an MLLM score.
     """
@@ -50,7 +49,7 @@ class World:
         first[blind] = -5 + 0.5 * rng.normal(size=int(blind.sum()))
         second = np.where(sees, self.mllm * yes - self.mllm / 2, 0) + rng.normal(size=n)
         second[rng.random(n) < self.missing] = np.nan
-        hint = (self.feature or 0.0) * (blind if self.blind else yes) + rng.normal(size=n)
+        hint = (self.feature or 0.0) * yes + rng.normal(size=n)
         features = {"field": field.astype(float)} if self.specialist else {}
         if self.feature is not None:
             features["hint"] = hint
@@ -65,7 +64,7 @@ PLAIN = World()
 HINTED = World(feature=1.5)
 NOISY = World(feature=1.0, flipped=0.05)
 SPECIALIST = World(prefilter=2.5, mllm=4.0, specialist=True)
-BLIND = World(prefilter=2.5, feature=6.0, blind=0.3)
+BLIND = World(prefilter=2.5, feature=5.0, blind=0.3)
 
 
 def quality(policy: RoutingPolicy, items: Predictions) -> float:
