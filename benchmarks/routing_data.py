@@ -90,10 +90,10 @@ GATES = ("base", "large")
 def questions(folder: Path, name: str, gate: str) -> Questions:
     """Read one of ``QUESTIONS``.
 
-    ``base_prob`` and ``large_prob`` are the two models' probabilities that the *base* model's answer
-    is right. With the gate ``base`` the base model checks itself, which is cheap and weak, and the
-    large model's check comes after. With ``large``, the published cascade, the large model checks
-    every answer, and what comes after is whether its own answer is another one.
+    ``base_prob`` and ``large_prob`` are the two models' probabilities that the *base* model's
+    answer is right. With the gate ``base`` the base model checks itself, which is cheap and weak,
+    and the large model's check comes after. With ``large``, the published cascade, the large model
+    checks every answer, and what comes after is whether its own answer is another one.
     """
     columns = read_columns(folder / QUESTIONS[name])
 

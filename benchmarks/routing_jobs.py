@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks.routing_data import GATES, QUESTIONS, konvid
 from benchmarks.routing_guarantees import run_guarantees
-from benchmarks.routing_questions import run_questions
+from benchmarks.routing_questions import run_questions, run_verdicts
 from benchmarks.routing_speed import run_speed
 from benchmarks.routing_splits import BUDGETS, MAIN, run_few, run_split
 from coefvq.routing.predictions import Predictions
@@ -28,7 +28,7 @@ class Job:
     """One piece of work.
 
     Attributes:
-        study: ``splits``, ``few``, ``questions``, ``guarantees`` or ``speed``.
+        study: ``splits``, ``few``, ``questions``, ``verdicts``, ``guarantees`` or ``speed``.
         arguments: Of the study's function, after the data.
     """
 
@@ -49,6 +49,9 @@ def all_jobs(splits: int, resamples: int) -> list[Job]:
     asked = [
         Job("questions", (name, gate, s)) for s in numbers for name in QUESTIONS for gate in GATES
     ]
+    told = [
+        Job("verdicts", (name, s, goal)) for s in numbers for name in QUESTIONS for goal in MAIN
+    ]
     promised = [Job("guarantees", (*one, seed)) for one in CERTIFIED for seed in range(resamples)]
     rest = [
         Job("splits", (s, goal, budget))
@@ -57,7 +60,7 @@ def all_jobs(splits: int, resamples: int) -> list[Job]:
         for budget in budgets
         if budget != MAIN[goal]
     ]
-    return [*main, *few, *asked, *promised, *rest]
+    return [*main, *few, *asked, *told, *promised, *rest]
 
 
 @cache
@@ -73,6 +76,8 @@ def run_job(job: Job, folder: str) -> list[dict[str, Any]]:
         return run_few(_videos(folder), *job.arguments)
     if job.study == "questions":
         return [run_questions(folder, *job.arguments)]
+    if job.study == "verdicts":
+        return run_verdicts(folder, *job.arguments)
     if job.study == "guarantees":
         name, rule, seed = job.arguments
         return [run_guarantees(name, folder, rule, seed)]

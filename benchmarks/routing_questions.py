@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.routing_data import Questions, questions
-from benchmarks.routing_splits import halves
+from benchmarks.routing_splits import MAIN, halves, run_split
 from coefvq.routing.fit import fit_policy
 from coefvq.routing.objective import Objective
 from coefvq.routing.request import FitRequest
@@ -48,6 +48,14 @@ def run_questions(folder: str, name: str, gate: str, split: int) -> dict[str, An
         "name": name, "gate": gate, "split": split, "curves": curves,
         "base": float(held.base_right.mean()), "large": float(held.large_right.mean()),
     }  # fmt: skip
+
+
+def run_verdicts(folder: str, name: str, split: int, objective: str) -> list[dict[str, Any]]:
+    """How well the cascade tells wrong answers of the base model, on one split."""
+    items = questions(Path(folder), name, "base").items
+    rules = ("entropy", "bayes_risk", "auto")
+    rows = run_split(items, split, objective, MAIN[objective], rules)
+    return [row | {"set": name} for row in rows]
 
 
 def accuracy_curve(held: Questions, score: NDArray[np.float64]) -> dict[str, list[float]]:

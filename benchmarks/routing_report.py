@@ -50,6 +50,8 @@ def tables(done: Done) -> dict[str, str]:
         found["guarantees"] = guarantees_table(rows_of(done, "guarantees"))
     if rows_of(done, "questions"):
         found["questions"] = questions_table(rows_of(done, "questions"))
+    if rows_of(done, "verdicts"):
+        found["verdicts"] = verdicts_table(rows_of(done, "verdicts"))
     if rows_of(done, "speed"):
         found["speed"] = speed_table(rows_of(done, "speed"))
     return found
@@ -184,6 +186,23 @@ def _questions_rows(name: str, gate: str, rows: list[dict[str, Any]]) -> list[st
         shown = "not reached" if np.isnan(needed) else f"{needed:.3f}"
         lines.append(_row([name, gate, rule, f"{value.mean():.3f}", ahead, shown]))
     return lines
+
+
+def verdicts_table(rows: Sequence[dict[str, Any]]) -> str:
+    """Telling wrong answers of the base model, which checks itself first."""
+    lines = [
+        _head(["set", "figure", "calls", "`entropy`", "`bayes_risk`", "`auto`",
+               "`auto` ahead of entropy, points"])
+    ]  # fmt: skip
+    for name in QUESTIONS:
+        splits = Splits([row for row in rows if row["set"] == name])
+        for goal, words in WORDS.items():
+            rules = ("entropy", "bayes_risk", "auto")
+            found = [_must(splits.kept(goal, rule, MAIN[goal])) for rule in rules]
+            shares = [_percent(one.share) for one in found]
+            calls = f"{100 * MAIN[goal]:g} %"
+            lines.append(_row([name, words, calls, *shares, _points(found[-1].ahead)]))
+    return "\n".join(lines)
 
 
 def speed_table(rows: Sequence[dict[str, Any]]) -> str:

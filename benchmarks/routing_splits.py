@@ -60,17 +60,22 @@ def halves(n: int, split: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 
 
 def run_split(
-    items: Predictions, split: int, objective: str, budget: float
+    items: Predictions, split: int, objective: str, budget: float, rules: tuple[str, ...] = RULES
 ) -> list[dict[str, Any]]:
     """Every rule at one budget on one split."""
     fitted, held = (items.take(rows) for rows in halves(len(items), split))
-    return [asdict(cell) for cell in _cells(fitted, held, split, objective, budget)]
+    return [asdict(cell) for cell in _cells(fitted, held, split, objective, budget, rules)]
 
 
 def _cells(
-    fitted: Predictions, held: Predictions, split: int, objective: str, budget: float
+    fitted: Predictions,
+    held: Predictions,
+    split: int,
+    objective: str,
+    budget: float,
+    rules: tuple[str, ...],
 ) -> Iterator[Cell]:
-    for rule in RULES:
+    for rule in rules:
         request = FitRequest(rule=rule, objective=OBJECTIVES[objective], budget=budget)
         policy = fit_policy(fitted, request)
         yield measure(policy, held, split, objective, rule)

@@ -12,7 +12,7 @@ from coefvq.routing.entropy import EntropyRouting
 from coefvq.routing.limits import UploaderLimits
 from coefvq.routing.one_video import Outcome, Seen, SettingsRouting, TaskRouting
 from coefvq.routing.policy import RoutingPolicy
-from coefvq.routing.published import PublishedRouting
+from coefvq.routing.published import Learnt, PublishedRouting
 from coefvq.settings import Settings
 
 _AUTOMATIC = (RouteName.AUTO_PASS, RouteName.AUTO_FLAG)
@@ -27,6 +27,7 @@ class Router:
         escalations: Who keeps budgets and limits; by default this process's memory.
         salt: Secret of the random draws. Without one nothing is drawn: whoever keeps no record
             has nobody who would look.
+        learns: Whether thresholds that were learnt from decisions count.
     """
 
     def __init__(
@@ -35,12 +36,14 @@ class Router:
         audit_share: float = 0.0,
         escalations: Escalations | None = None,
         salt: str | None = None,
+        learns: bool = True,
     ):
         self._entropy = entropy
         self._default = SettingsRouting(entropy, AuditPlan(people=audit_share, mllm=0.0))
         self._escalations = escalations or Escalations()
         self._salt = salt
-        self._published: dict[str, TaskRouting] = {}
+        self._learns = learns
+        self._published: dict[str, PublishedRouting] = {}
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Router:
@@ -51,6 +54,7 @@ class Router:
             EntropyRouting(settings.entropy_threshold, settings.human_entropy_threshold),
             settings.audit_share,
             Escalations(limits=limits),
+            learns=settings.learn_online,
         )
 
     def remember(self, states: StateKeeper, salt: str) -> None:
@@ -62,6 +66,14 @@ class Router:
         """Put these policies in force, by task, in place of those before."""
         self._published = {
             task: PublishedRouting(policy, self._entropy) for task, policy in policies.items()
+        }
+
+    def learn(self, learnt: Mapping[str, Learnt]) -> None:
+        """Use these thresholds by task; a task without any has its policy's own."""
+        known = learnt if self._learns else {}
+        self._published = {
+            task: replace(routing, learnt=known.get(task))
+            for task, routing in self._published.items()
         }
 
     def version(self, task: str) -> str:

@@ -36,6 +36,9 @@ class Settings(BaseSettings):
     audit_share: float = Field(
         0.01, ge=0.0, lt=1.0, description="Share of automatic outcomes a person checks."
     )
+    learn_online: bool = Field(
+        True, description="Certified thresholds learn from decisions, to the safe side only."
+    )
     escalations_per_uploader_hour: float = Field(
         60.0, ge=0.0, description="MLLM calls one uploader may cause an hour; 0: no limit."
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from coefvq.cli import routing_store
+from coefvq.cli import routing_store, routing_watch
 from coefvq.cli.progress import Progress
 from coefvq.errors import RoutingError, did_you_mean
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # Fixed here too, so that help and wrong use need no numpy; a test holds them together.
 RULES = ("auto", "entropy", "margin", "bayes_risk", "learned", "similar")
 OBJECTIVES = ("f1", "ap", "cost")
+METHODS = ("ltt", "crc")
 _PAUSE_S = 2.0
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -55,6 +56,8 @@ def routing() -> None:
               help="Certify that no more of the others are flagged.")  # fmt: skip
 @click.option("--confidence", type=float, default=0.9, show_default=True,
               help="Of the certificate.")  # fmt: skip
+@click.option("--method", type=click.Choice(METHODS), default="ltt", show_default=True,
+              help="Of certification: Learn then Test, or conformal risk control (mean only).")  # fmt: skip
 @click.option("--cost-fn", type=float, default=1.0, show_default=True,
               help="Cost of a missed violation, for --objective cost.")  # fmt: skip
 @click.option("--cost-fp", type=float, default=1.0, show_default=True,
@@ -105,7 +108,7 @@ def replay(predictions: Path, file: Path, bootstrap: int, seed: int, as_json: bo
     click.echo(json.dumps(found, allow_nan=False) if as_json else _replay_table(found))
 
 
-for _command in routing_store.COMMANDS:
+for _command in (*routing_store.COMMANDS, routing_watch.drift):
     routing.add_command(_command)
 
 

@@ -168,11 +168,12 @@ def _publications(session: Session) -> Iterator[dict[str, Any]]:
 
     kept, seen = routing_policies.policies(session), set()
     for row in routing_policies.history(session):
-        document = kept[row.version].document
+        document, first = kept[row.version].document, row.task not in seen
+        models = routing_policies.other_models(session, row.task, row.version) if first else {}
         yield {
             "task": row.task,
             "version": row.version,
-            "in_force": row.task not in seen,
+            "in_force": first,
             "rule": kept[row.version].rule,
             "objective": document.get("objective", {}).get("name"),
             "budget": document.get("budget"),
@@ -181,6 +182,7 @@ def _publications(session: Session) -> Iterator[dict[str, Any]]:
             "published_at": row.published_at.isoformat(timespec="seconds"),
             "note": row.note,
             "rollback": row.rollback,
+            "other_models": models,
         }
         seen.add(row.task)
 
@@ -196,7 +198,10 @@ def _publication_line(row: dict[str, Any]) -> str:
         f"{row['task']:<5} {row['version']:<24} {state:<9} {row['objective'] or '-':<5} "
         f"budget {budget:<6} certificate {describe_certificate(row['certificate'])}; "
         f"{row['published_by']} {when}  {back}{row['note']}"
-    ).rstrip()
+    ).rstrip() + "".join(
+        f"\n      warning: the {stage} is another one now ({version}); fit again"
+        for stage, version in row["other_models"].items()
+    )
 
 
 def _audit_json(report: AuditReport) -> dict[str, Any]:

@@ -69,9 +69,10 @@ def _score_signals(
         raise click.UsageError(f"No such file: {path}")
     items = list(read_items(path))
     from coefvq.cascade import Cascade
-    from coefvq.work.routing import policies_without_keeping
+    from coefvq.work.routing import learn_without_keeping, policies_without_keeping
 
     cascade = Cascade.load(settings, policies_without_keeping(settings))
+    learn_without_keeping(settings, cascade.routing)
     progress = Progress(len(items), "scored")
     for done, (name, item) in enumerate(items, 1):
         yield _one_item(cascade, name, item, stage, rationale)
@@ -105,12 +106,14 @@ def _score_files(
 ) -> Iterator[dict[str, Any]]:
     from coefvq.cascade import Cascade
     from coefvq.work.keep import Keeper
-    from coefvq.work.routing import policies_without_keeping
+    from coefvq.work.routing import learn_without_keeping, policies_without_keeping
 
     keeper = Keeper.open(settings) if keep else None
     cascade = Cascade.load(settings, {} if keeper else policies_without_keeping(settings))
     if keeper:
         keeper.follow(cascade)  # what cannot be routed at all is one error, not one a file
+    else:
+        learn_without_keeping(settings, cascade.routing)
     progress = Progress(len(paths), "scored")
     for done, path in enumerate(paths, 1):
         try:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from coefvq import taxonomy
 from coefvq.errors import DecisionRefused, LeaseLost
-from coefvq.review import queue
+from coefvq.review import learn, queue
 from coefvq.review.access import Actor, Permission, require
 from coefvq.review.case_view import build
 from coefvq.review.compare import is_correction
@@ -38,7 +38,9 @@ def submit(
 ) -> Submitted:
     """Store a decision with what was on the screen, and claim the next case.
 
-    The same answer sent twice (a double click, a repeated request) is stored once.
+    With ``settings.learn_online`` the thresholds of a certified routing policy learn from it in
+    the same transaction. The same answer sent twice (a double click, a repeated request) is
+    stored once.
 
     Args:
         token: The lease's token from the case view.
@@ -51,7 +53,7 @@ def submit(
     """
     require(actor, Permission.DECIDE)
     try:
-        row = _store_decision(store, actor, case_id, token, form)
+        row = _store_decision(store, settings, actor, case_id, token, form)
     except LeaseLost:
         sent_before = _same_answer(store, actor, case_id, token)
         if sent_before is None:
@@ -125,7 +127,7 @@ def _same_answer(store: Store, actor: Actor, case_id: str, token: int) -> Decisi
 
 
 def _store_decision(
-    store: Store, actor: Actor, case_id: str, token: int, form: DecisionForm
+    store: Store, settings: Settings, actor: Actor, case_id: str, token: int, form: DecisionForm
 ) -> DecisionRow:
     with store.write() as session:
         leases.check(session, leases.CASE, case_id, actor.name, token)
@@ -136,6 +138,8 @@ def _store_decision(
         check_form(form, task, _duration(session, case))
         verdict = _verdict_seen(session, case, form.verdict_id)
         row = decisions.add(session, case, _row(actor, case, verdict, form, task, token))
+        if settings.learn_online:
+            learn.from_decision(session, row, verdict)
         decisions.drop_draft(session, case_id, actor.name)
         leases.release(session, leases.CASE, case_id, actor.name, token)
         return row

@@ -18,26 +18,27 @@ from coefvq.errors import RoutingError
 from coefvq.routing.audit import draws
 from coefvq.routing.bounds import labels_needed
 from coefvq.routing.calibration import log_odds, sigmoid
+from coefvq.routing.certificate import conformal_certificate
 from coefvq.routing.certify import (
     ESCALATION_RATE,
     FALSE_REMOVAL_RATE,
     MISS_RATE,
-    Certified,
+    Certificate,
     Risk,
     certificate,
-    certify,
     certify_or_refuse,
     check_feasible,
 )
-from coefvq.routing.combination import stratified_folds
+from coefvq.routing.conformal import conformal
 from coefvq.routing.policy import RoutingPolicy, Thresholds
 from coefvq.routing.predictions import Predictions
 from coefvq.routing.request import CERTIFYING, MOST_CERTIFYING, FitRequest
 from coefvq.routing.route import FLAG, PASS, ends
 from coefvq.routing.uncertified import Fitted, check_fittable, fit_uncertified
 
-STEPS = np.arange(5.0, -0.01, -0.1)
-"""Standard errors between estimated rate and target along the path, safest first."""
+STEPS = np.arange(5.0, -1.01, -0.1)
+"""Standard errors between estimated rate and target along the path, safest first. It ends beyond
+the target: conformal risk control, which promises the mean only, may stop there."""
 Vector = NDArray[np.float64]
 Say = Callable[[str], None]
 
@@ -60,9 +61,8 @@ def fit_certified(items: Predictions, request: FitRequest, say: Say) -> RoutingP
     fitted = fit_uncertified(items.take(~apart), request, say)[1]
     say("certifying the thresholds")
     trial = Trial.of(fitted, items.take(apart), request)
-    found, risks = trial.certify(items.violations / len(items))
-    chosen = replace(fitted.policy, thresholds=trial.path[_last(found)])
-    paper = certificate(risks, request.confidence, found)
+    index, paper = trial.certify(items.violations / len(items))
+    chosen = replace(fitted.policy, thresholds=trial.path[index])
     note = (
         f"Certified on {apart.sum()} labels kept out of fitting; the rule was fitted on the other "
         f"{(~apart).sum()}. The escalation threshold stays where it was certified."
@@ -81,20 +81,20 @@ def certifying_share(items: Predictions, request: FitRequest) -> float:
     if request.miss_rate is None:
         return CERTIFYING
     target, confidence = request.miss_rate, request.confidence
+    if request.method == "crc":
+        return CERTIFYING
     check_feasible(items.violations, target, confidence, prevalence, MOST_CERTIFYING)
     room = 1.3 * labels_needed(target, confidence) / items.violations
     return float(np.clip(room, CERTIFYING, MOST_CERTIFYING))
 
 
 def held_out(items: Predictions, share: float, seed: int) -> NDArray[np.bool_]:
-    """A random part of each class; (n,)."""
-    slices = 100
-    return stratified_folds(items.label, slices, seed + 1) < round(share * slices)
-
-
-def _last(found: Certified) -> int:
-    assert found.index is not None
-    return found.index
+    """A random part of each class, rounded down: what ``check_feasible`` counts on; (n,)."""
+    rng, apart = np.random.default_rng(seed + 1), np.zeros(len(items), dtype=bool)
+    for value in (0, 1):
+        rows = rng.permutation(np.flatnonzero(items.label == value))
+        apart[rows[: int(share * len(rows) + 1e-9)]] = True
+    return apart
 
 
 @dataclass(frozen=True)
@@ -122,39 +122,67 @@ class Trial:
         path = tuple(_thresholds(fitted, score, items, request, step) for step in STEPS)
         return cls(fitted, items, request, path)
 
-    def certify(self, prevalence: float) -> tuple[Certified, tuple[Risk, ...]]:
-        """Test along the path.
+    def certify(self, prevalence: float) -> tuple[int, Certificate]:
+        """Test along the path; the step to use and what it is certified for.
 
         Raises:
             RoutingError: Not even the safest thresholds pass; says what would do.
         """
-        risks = self.risks()
-        if certify(risks, self.request.confidence).index is None:
-            certify_or_refuse(risks, self.request.confidence, prevalence)
-        return certify(risks, self.request.confidence), risks
+        missed, removed, escalated = self.outcomes()
+        if self.request.method == "crc":
+            return self._conform(missed)
+        confidence, risks = self.request.confidence, self._risks(missed, removed, escalated)
+        found = certify_or_refuse(risks, confidence, prevalence)
+        assert found.index is not None
+        return found.index, certificate(risks, confidence, found)
 
-    def risks(self) -> tuple[Risk, ...]:
-        """Errors at each step of the path, a risk each."""
-        policy, items, request = self.fitted.policy, self.items, self.request
+    def _conform(self, missed: NDArray[np.bool_]) -> tuple[int, Certificate]:
+        """Conformal risk control of the miss rate."""
+        target = self.request.miss_rate
+        assert target is not None
+        found = conformal(missed, target)
+        if found.index is None:
+            raise RoutingError(
+                f"A mean miss rate of {target:g} cannot be promised with {len(missed)} violations "
+                f"kept apart: at least {int(np.ceil(1 / target - 1))} without a miss are needed."
+            )
+        return found.index, conformal_certificate(MISS_RATE, missed, target, found)
+
+    def outcomes(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+        """(violations missed, non-violations removed, items escalated), each (rows, steps)."""
+        policy, items = self.fitted.policy, self.items
         known = policy.first.know(items.prefilter, items.feature_matrix(policy.features))
         score, final = policy.score(known), policy.final(known.p1, items.mllm)
         drawn = draws(items.item_id, policy.audit.mllm, "certify")
-        counts = np.zeros((3, len(self.path)), dtype=np.int64)
+        escalated = np.empty((len(items), len(self.path)), dtype=bool)
+        routes = np.empty(escalated.shape, dtype=np.int8)
         for column, cut in enumerate(self.path):
-            escalated = (score > cut.escalate_from) | drawn
-            mixed = np.where(escalated, final, known.base)
-            route = ends(replace(policy, thresholds=cut), known.p1, items.mllm, mixed, escalated)
-            yes = items.label == 1
-            counts[:, column] = (
-                (yes & (route == PASS)).sum(), (~yes & (route == FLAG)).sum(), escalated.sum()
-            )  # fmt: skip
-        yes_n, n = items.violations, len(items)
+            due = (score > cut.escalate_from) | drawn
+            mixed = np.where(due, final, known.base)
+            at_cut = replace(policy, thresholds=cut)
+            escalated[:, column] = due
+            routes[:, column] = ends(at_cut, known.p1, items.mllm, mixed, due)
+        violation = items.label == 1
+        return routes[violation] == PASS, routes[~violation] == FLAG, escalated
+
+    def _risks(
+        self,
+        missed: NDArray[np.bool_],
+        removed: NDArray[np.bool_],
+        escalated: NDArray[np.bool_],
+    ) -> tuple[Risk, ...]:
+        """Errors at each step of the path, for each risk that was asked for."""
+        request = self.request
         rows = (
-            (MISS_RATE, request.miss_rate, counts[0], yes_n),
-            (FALSE_REMOVAL_RATE, request.false_removal, counts[1], n - yes_n),
-            (ESCALATION_RATE, request.budget if request.budget < 1 else None, counts[2], n),
+            (MISS_RATE, request.miss_rate, missed),
+            (FALSE_REMOVAL_RATE, request.false_removal, removed),
+            (ESCALATION_RATE, request.budget if request.budget < 1 else None, escalated),
         )
-        return tuple(Risk(name, goal, count, m) for name, goal, count, m in rows if goal)
+        return tuple(
+            Risk(name, target, wrong.sum(0).astype(np.int64), len(wrong))
+            for name, target, wrong in rows
+            if target
+        )
 
 
 def _thresholds(
@@ -169,7 +197,7 @@ def _thresholds(
     judged, rows, cut = fitted.judged, fitted.rows, fitted.policy.thresholds
     start, rate = cut.escalate_from, 1.0
     if request.budget < 1:
-        bold = _below(request.budget, len(items), step)
+        bold = min(request.budget, _below(request.budget, len(items), step))
         rate = max(0.0, (bold - request.audit.mllm) / (1 - request.audit.mllm))
         start = float(np.quantile(score, 1 - rate, method="higher"))
     mixed = np.where(judged.place[0] > 1 - rate, judged.final[0], judged.base[0])

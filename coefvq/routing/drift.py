@@ -59,9 +59,19 @@ class Baseline:
 
     @classmethod
     def from_scores(
-        cls, scores: ArrayLike, bins: int = 10, uploaders: Uploaders = None
+        cls,
+        scores: ArrayLike,
+        bins: int = 10,
+        uploaders: Uploaders = None,
+        weights: ArrayLike | None = None,
     ) -> Baseline:
         """Bins at the quantiles of ``scores`` (n,); a score that fills a bin gets one of its own.
+
+        Args:
+            scores: All finite.
+            bins: How many.
+            uploaders: As in ``score_drift``.
+            weights: (n,) > 0, how many items of the traffic each stands for; alike by default.
 
         Raises:
             RoutingError: For fewer than 2 bins, under ``MIN_ITEMS`` scores, or one not finite.
@@ -76,8 +86,8 @@ class Baseline:
         edges, times = np.unique(inner, return_counts=True)
         heavy = edges[times > 1]  # the value alone fills more than a bin: close it on both sides
         edges = np.unique(np.concatenate([edges, np.nextafter(heavy, np.inf)]))
-        weights, items = capped_weights(number_uploaders(uploaders, values.size))
-        shares = _shares(values, edges, weights)
+        counted, items = _counted(number_uploaders(uploaders, values.size), weights)
+        shares = _shares(values, edges, counted)
         return cls(tuple(map(float, edges)), tuple(map(float, shares)), items)
 
     def to_json(self) -> dict[str, Any]:
@@ -166,6 +176,19 @@ def drift_report(
     order = (DriftLevel.NOT_ENOUGH, DriftLevel.STABLE, DriftLevel.WATCH, DriftLevel.DRIFTED)
     level = max((monitor.level for monitor in both), key=order.index)
     return DriftReport(policy, level, tuple(m.reason for m in both), scores, calibration)
+
+
+def _counted(
+    groups: NDArray[np.intp], weights: ArrayLike | None
+) -> tuple[NDArray[np.float64], float]:
+    """Weights of items with their uploaders capped, and Kish's effective number of uploaders."""
+    capped, items = capped_weights(groups)
+    if weights is None:
+        return capped, items
+    given = capped * np.asarray(weights, dtype=np.float64).ravel()
+    totals = np.bincount(groups, given)
+    items = float(totals.sum() ** 2 / np.square(totals).sum())
+    return given * (items / given.sum()), items
 
 
 def _shares(

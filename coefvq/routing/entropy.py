@@ -13,6 +13,7 @@ in the end to a person. The default thresholds come from a budget: see docs/rout
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 from coefvq.domain import Route, RouteName
@@ -20,6 +21,8 @@ from coefvq.domain import Route, RouteName
 RULE = "entropy"
 # Below this share of next-token probability on YES and NO, the MLLM was not answering the question.
 MIN_LABEL_MASS = 0.5
+# A number in 0..1 as ``:g`` writes it; no ten hex digits look like it.
+_BITS = r"(?:[01]|0\.\d+|\d(?:\.\d+)?e-\d+)"
 
 
 def binary_entropy(probability: float) -> float:
@@ -60,6 +63,15 @@ def unsure_band(threshold: float) -> tuple[float, float] | None:
         return None
     low = certain_below(threshold)
     return low, 1.0 - low
+
+
+def is_settings_version(version: str) -> bool:
+    """Whether ``EntropyRouting`` gave this version: its threshold is bits of this entropy.
+
+    A published policy with the entropy rule is named ``entropy-`` and ten hex digits, and its
+    threshold is of another scale or of another probability.
+    """
+    return re.fullmatch(rf"{RULE}-{_BITS}(-{_BITS})?", version) is not None
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from coefvq.errors import ModelError, RoutingError
 from coefvq.routing.audit import AuditPlan
 from coefvq.routing.combination import Combination
 from coefvq.routing.first_stage import FirstStage
+from coefvq.routing.frozen import FrozenBaseline
 from coefvq.routing.human import HumanStep
 from coefvq.routing.objective import Objective
 from coefvq.routing.scores import EscalationScore, score_from_json
@@ -24,6 +25,16 @@ from coefvq.routing.stage import StageCalibration
 
 FORMAT = 1
 RULES = ("auto", "entropy", "margin", "bayes_risk", "learned", "similar")
+DAMAGE = (
+    KeyError,
+    TypeError,
+    ValueError,
+    IndexError,
+    AttributeError,
+    OverflowError,
+    ModelError,
+)
+"""What a document raises that says nothing or nonsense."""
 NO_LEAST = -1e300
 """Stands for "no least score" in JSON, which has no infinity."""
 
@@ -78,6 +89,8 @@ class RoutingPolicy:
         fitted_on: n, violations, digest of the predictions.
         choice: How ``auto`` chose, for people.
         notes: What a reader must know: fallbacks and warnings.
+        baseline: What the prefilter's scores looked like, for drift monitors; ``None`` in
+            documents from before there was one.
     """
 
     rule: str
@@ -95,6 +108,7 @@ class RoutingPolicy:
     fitted_on: Mapping[str, Any] = field(default_factory=dict)
     choice: tuple[Mapping[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
+    baseline: FrozenBaseline | None = None
 
     @cached_property
     def version(self) -> str:
@@ -116,8 +130,12 @@ class RoutingPolicy:
         return self.combination(p1, self.mllm(raw_mllm))
 
     def to_json(self) -> dict[str, Any]:
-        """The document that is stored; ``from_json`` reads it."""
-        return {
+        """The document that is stored; ``from_json`` reads it.
+
+        Without a baseline there is no key for it, so that old documents keep their version.
+        """
+        more = {} if self.baseline is None else {"baseline": self.baseline.to_json()}
+        return more | {
             "format": FORMAT,
             "rule": self.rule,
             "requested": self.requested,
@@ -169,9 +187,10 @@ class RoutingPolicy:
                 fitted_on=data["fitted_on"],
                 choice=tuple(data["choice"]),
                 notes=tuple(data["notes"]),
+                baseline=FrozenBaseline.from_json(data.get("baseline")),
             )
             made._try_out()
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError, ModelError) as error:
+        except DAMAGE as error:
             raise RoutingError(
                 f"The routing policy is damaged ({error!r}). Fit it again."
             ) from error

@@ -14,11 +14,35 @@ from coefvq.routing import published_budget
 from coefvq.routing.audit import AuditPlan
 from coefvq.routing.entropy import MIN_LABEL_MASS, EntropyRouting, binary_entropy
 from coefvq.routing.one_video import DRAWN, Demand, Grant, Outcome, Seen, State
-from coefvq.routing.policy import RoutingPolicy
+from coefvq.routing.policy import RoutingPolicy, Thresholds
 from coefvq.routing.route import ROUTES, ends
 
 _NOTHING = np.array([np.nan])
-_BETWEEN = "between the thresholds to pass and to flag"
+BETWEEN = "between the thresholds to pass and to flag"
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """Thresholds that decisions have moved since the policy was published.
+
+    Attributes:
+        pass_below: Takes the place of the policy's where it is lower.
+        flag_from: Takes the place of the policy's where it is higher.
+        steps: Decisions learnt from; names the state, which the same decisions give again.
+    """
+
+    pass_below: float
+    flag_from: float
+    steps: int
+
+    def on(self, cut: Thresholds) -> Thresholds:
+        """The thresholds in force: never bolder than the policy's, whatever was learnt."""
+        least, most = min(cut.pass_below, self.pass_below), max(cut.flag_from, self.flag_from)
+        return replace(cut, pass_below=least, flag_from=most)
+
+    def __str__(self) -> str:
+        cuts = f"pass below {self.pass_below:.6g}, flag from {self.flag_from:.6g}"
+        return f"thresholds learnt online, step {self.steps}: {cuts}"
 
 
 @dataclass(frozen=True)
@@ -29,10 +53,12 @@ class PublishedRouting:
         policy: In force for the task.
         entropy: The settings' thresholds. They decide after the MLLM where the policy has no
             human step of its own, so that a review queue remains.
+        learnt: What decisions have made of the thresholds; ``None``: nothing.
     """
 
     policy: RoutingPolicy
     entropy: EntropyRouting
+    learnt: Learnt | None = None
     budgeted: bool = True
 
     @property
@@ -74,13 +100,13 @@ class PublishedRouting:
             reason = DRAWN if demand.drawn else "the rule expects the MLLM to change the answer"
             return Outcome(self._due(demand.score, grant.threshold, reason), base)
         code = ends(
-            self.policy, demand.known.p1, _NOTHING, demand.known.base, np.array([False])
+            self._acting, demand.known.p1, _NOTHING, demand.known.base, np.array([False])
         )[0]  # fmt: skip
         name = RouteName.HUMAN if grant.person else ROUTES[code]
-        why = _BETWEEN if name is RouteName.HUMAN else "not due by the rule"
+        why = BETWEEN if name is RouteName.HUMAN else "not due by the rule"
         if demand.score is None:
             why = "the MLLM covers nothing of this task"
-        reason = grant.refused or why
+        reason = self._traced(grant.refused or why)
         return Outcome(self._route(name, demand.score, grant.threshold, False, reason), base)
 
     def after_mllm(self, first: Seen, second: Seen, before: Route) -> Outcome:
@@ -102,7 +128,7 @@ class PublishedRouting:
         return Outcome(self._settled(p1, second, final, before.escalated), final)
 
     def _settled(self, p1: float, second: Seen, final: float, escalated: bool) -> Route:
-        policy = self.policy if escalated else replace(self.policy, human=None)
+        policy = self._acting if escalated else replace(self._acting, human=None)
         raw, end = np.array([second.probability]), np.array([final])
         name = ROUTES[ends(policy, np.array([p1]), raw, end, np.array([True]))[0]]
         score, limit = self._doubt(p1, raw, final, escalated)
@@ -110,9 +136,21 @@ class PublishedRouting:
         if policy.human is None and score > limit:
             name = RouteName.HUMAN
         elif name is RouteName.HUMAN and score <= limit:
-            person = _BETWEEN
+            person = BETWEEN
         reason = person if name is RouteName.HUMAN else "sure after the MLLM"
-        return self._route(name, score, limit, escalated, reason)
+        return self._route(name, score, limit, escalated, self._traced(reason))
+
+    @property
+    def _acting(self) -> RoutingPolicy:
+        """The policy with what was learnt. Only for its thresholds: its version is another."""
+        if self.learnt is None:
+            return self.policy
+        return replace(self.policy, thresholds=self.learnt.on(self.policy.thresholds))
+
+    def _traced(self, reason: str) -> str:
+        """A route's reason, with the learnt thresholds where they differ from the policy's."""
+        moved = self.learnt and self.learnt.on(self.policy.thresholds) != self.policy.thresholds
+        return f"{reason}; {self.learnt}" if moved else reason
 
     def _doubt(
         self, p1: float, raw: np.ndarray[Any, Any], final: float, escalated: bool

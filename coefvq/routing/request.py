@@ -14,6 +14,8 @@ CERTIFYING = 0.5
 """Share of the labels kept out of fitting for a certificate; more where the target needs more."""
 MOST_CERTIFYING = 0.8
 
+METHODS = ("ltt", "crc")
+
 
 @dataclass(frozen=True)
 class FitRequest:
@@ -25,6 +27,8 @@ class FitRequest:
         budget: Largest share of MLLM calls, 0..1.
         miss_rate: Largest miss rate to certify, between 0 and 1; ``None``: no certificate.
         confidence: Of the certificate, between 0 and 1.
+        method: ``ltt`` (Learn then Test: with the confidence, the rates stay within their targets)
+            or ``crc`` (conformal risk control: the miss rate's mean over many such fits does).
         false_removal: Largest false-removal rate to certify as well.
         human_share: Share of items that the human step may send to people after the MLLM.
         abstention_cost: Cost of asking a person instead, in the objective's cost units.
@@ -37,6 +41,7 @@ class FitRequest:
     budget: float = 0.3
     miss_rate: float | None = None
     confidence: float = 0.9
+    method: str = "ltt"
     false_removal: float | None = None
     human_share: float | None = None
     abstention_cost: float | None = None
@@ -46,6 +51,11 @@ class FitRequest:
     def __post_init__(self) -> None:
         if self.rule not in RULES:
             raise RoutingError(f"There is no rule '{self.rule}'.{did_you_mean(self.rule, RULES)}")
+        if self.method not in METHODS:
+            hint = did_you_mean(self.method, METHODS)
+            raise RoutingError(f"There is no method '{self.method}'.{hint}")
+        if self.method == "crc" and (self.miss_rate is None or self.false_removal is not None):
+            raise RoutingError("The method crc certifies a miss rate, and that alone.")
         Budget(self.budget, self.audit.mllm)
         if self.seed < 0:
             raise RoutingError(f"seed must be 0 or more, got {self.seed}.")

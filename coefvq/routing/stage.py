@@ -60,11 +60,18 @@ class StageCalibration:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> StageCalibration:
-        """Read what ``to_json`` wrote."""
+        """Read what ``to_json`` wrote.
+
+        Raises:
+            ValueError: The scale is not above 0.
+        """
+        scale = float(data["scale"])
+        if not scale > 0:
+            raise ValueError(f"scale {scale}")
         return cls(
             bool(data["on_log_odds"]),
             float(data["shift"]),
-            float(data["scale"]),
+            scale,
             Calibrator.from_json(data["calibrator"]),
         )
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from coefvq.errors import RoutingError
 from coefvq.routing.candidates import candidates_for, few_labels, fixed_candidate
 from coefvq.routing.choose import Judged, Standing, choose, out_of_fold
+from coefvq.routing.frozen import FrozenBaseline
 from coefvq.routing.human import HumanStep, fit_human
 from coefvq.routing.parts import Candidate, Parts
 from coefvq.routing.policy import RoutingPolicy, Thresholds
@@ -85,6 +86,7 @@ def fit_uncertified(
         fitted_on={"n": len(items), "violations": items.violations, "digest": items.digest},
         choice=tuple(standing.to_json() for standing in standings),
         notes=(*notes, *_warnings(parts)),
+        baseline=_baseline(parts),
     )
     return policy, Fitted(policy, judged, parts.both)
 
@@ -153,6 +155,13 @@ def _human(
         share=within,
         limit=cost,
     )
+
+
+def _baseline(parts: Parts) -> FrozenBaseline | None:
+    """What drift is measured against: the rows of the fit, as heavy as they weigh."""
+    items = parts.items
+    predicted = parts.bare.calibration(items.prefilter)
+    return FrozenBaseline.of(items.prefilter, predicted, items.label, items.weight)
 
 
 def _warnings(parts: Parts) -> tuple[str, ...]:

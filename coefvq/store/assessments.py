@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from coefvq.domain import Assessment
+from coefvq.domain import Assessment, Stage
 from coefvq.errors import StoreError
 from coefvq.store import codec, model_versions
 from coefvq.store.tables import AssessmentRow
@@ -41,3 +41,9 @@ def of_video(session: Session, video_id: str) -> list[AssessmentRow]:
     """All answers on a video, oldest first."""
     query = select(AssessmentRow).where(AssessmentRow.video_id == video_id)
     return list(session.scalars(query.order_by(AssessmentRow.id)))
+
+
+def newest_version(session: Session, stage: Stage) -> str | None:
+    """The model behind a stage's newest answer; ``None`` before the first."""
+    query = select(AssessmentRow.model_version).where(AssessmentRow.stage == stage.value)
+    return session.scalar(query.order_by(AssessmentRow.id.desc()).limit(1))

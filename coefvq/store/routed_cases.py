@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -70,6 +71,34 @@ def decided(session: Session, task: str) -> Iterator[DecidedCase]:
     for video, verdict, decision, one, two in rows:
         route = _route(verdict.route, decision)
         yield DecidedCase(video, _violated(decision), route, one, two, verdict.models)
+
+
+def assessed(
+    session: Session,
+    task: str,
+    model_version: str,
+    since: datetime,
+    limit: int,
+    oldest: bool = False,
+) -> list[tuple[AssessmentRow, str]]:
+    """The prefilter's answers behind the newest verdicts of a task, with who uploaded.
+
+    Args:
+        model_version: Of the prefilter.
+        since: Answers given from then on.
+        limit: At most so many.
+        oldest: The first of them in their order; else the last of them, newest first.
+    """
+    query = _scored(select(AssessmentRow, VideoRow.uploader), task).order_by(None)
+    query = query.join(AssessmentRow, AssessmentRow.id == VerdictRow.prefilter_id).join(
+        VideoRow, VideoRow.id == CaseRow.video_id
+    )
+    query = query.where(
+        AssessmentRow.model_version == model_version, AssessmentRow.created_at >= since
+    )
+    order = AssessmentRow.id if oldest else AssessmentRow.id.desc()
+    found = session.execute(query.order_by(order).limit(limit))
+    return [(answer, uploader) for answer, uploader in found]
 
 
 def _scored(query: Any, task: str) -> Any:

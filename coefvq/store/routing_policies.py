@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from coefvq.domain import Stage
 from coefvq.errors import StoreError
-from coefvq.store import events
+from coefvq.store import assessments, events
 from coefvq.store.tables import RoutingPolicyRow, RoutingPublicationRow
 
 PUBLISHED, ROLLED_BACK = "routing.published", "routing.rolled_back"
@@ -35,7 +36,7 @@ def add(
 def publish(
     session: Session, task: str, version: str, actor: str, note: str = ""
 ) -> RoutingPublicationRow:
-    """Put a version in force for a task.
+    """Put a version in force for a task; its event names the models that answer now.
 
     Raises:
         StoreError: There is no such version.
@@ -67,6 +68,18 @@ def in_force(session: Session, task: str) -> RoutingPolicyRow | None:
     return None if version is None else session.get(RoutingPolicyRow, version)
 
 
+def get(session: Session, version: str) -> RoutingPolicyRow:
+    """A kept policy.
+
+    Raises:
+        StoreError: There is no such version.
+    """
+    row = session.get(RoutingPolicyRow, version)
+    if row is None:
+        raise StoreError(f"There is no routing policy {version}. Add it before publishing.")
+    return row
+
+
 def versions_in_force(session: Session) -> dict[str, str]:
     """The version in force by task; one small query, for a look before each video."""
     last = (
@@ -85,6 +98,27 @@ def history(session: Session, task: str | None = None) -> list[RoutingPublicatio
     return list(session.scalars(query if task is None else query.filter_by(task=task)))
 
 
+def models_in_use(session: Session) -> dict[str, str]:
+    """The model behind the newest answer of each stage; a stage without any is absent."""
+    newest = {stage.value: assessments.newest_version(session, stage) for stage in Stage}
+    return {stage: version for stage, version in newest.items() if version is not None}
+
+
+def models_at_publication(session: Session, task: str, version: str) -> dict[str, str]:
+    """``models_in_use`` when a version was last published for a task; empty where not known."""
+    found: dict[str, str] = {}
+    for event in events.of_subject(session, "task", task):
+        if event.kind == PUBLISHED and event.data.get("version") == version:
+            found = dict(event.data.get("models", {}))
+    return found
+
+
+def other_models(session: Session, task: str, version: str) -> dict[str, str]:
+    """Stages whose newest answer comes from another model than at the publication: its version."""
+    then, now = models_at_publication(session, task, version), models_in_use(session)
+    return {stage: now[stage] for stage in then if now.get(stage, then[stage]) != then[stage]}
+
+
 def policies(session: Session) -> dict[str, RoutingPolicyRow]:
     """Every kept policy by version."""
     return {row.version: row for row in session.scalars(select(RoutingPolicyRow))}
@@ -93,15 +127,17 @@ def policies(session: Session) -> dict[str, RoutingPolicyRow]:
 def _publish(
     session: Session, kind: str, task: str, version: str, actor: str, note: str
 ) -> RoutingPublicationRow:
-    if session.get(RoutingPolicyRow, version) is None:
-        raise StoreError(f"There is no routing policy {version}. Add it before publishing.")
+    get(session, version)
     back = kind == ROLLED_BACK
     row = RoutingPublicationRow(
         task=task, version=version, note=note, published_by=actor, rollback=back
     )
     session.add(row)
     session.flush()
-    events.append(session, actor, kind, "task", task, {"version": version, "note": note})
+    data: dict[str, Any] = {"version": version, "note": note}
+    if not back:
+        data["models"] = models_in_use(session)
+    events.append(session, actor, kind, "task", task, data)
     return row
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -12,7 +12,10 @@ from sqlalchemy.orm import Session
 
 from coefvq.errors import RoutingError
 from coefvq.router import Router
+from coefvq.routing import learnt
+from coefvq.routing.online import OnlineThresholds
 from coefvq.routing.policy import RoutingPolicy
+from coefvq.routing.published import Learnt
 from coefvq.settings import Settings
 from coefvq.store import routing_policies, routing_state
 from coefvq.store.session import Store, open_store
@@ -72,16 +75,19 @@ class Follower:
     """Keeps a cascade's routing at what is published. Call ``refresh`` before each video.
 
     The cascade's budgets and limits are kept in the store from then on, and its random audits are
-    drawn with the store's secret.
+    drawn with the store's secret. Thresholds follow what decisions have taught.
     """
 
     def __init__(self, store: Store):
         self._store = store
         self._router: Router | None = None
         self._loaded: dict[str, str] = {}
+        self._learnt: dict[str, Learnt] = {}
 
     def refresh(self, cascade: object) -> bool:
-        """Put what is published in force; return whether it changed. One small query if not.
+        """Put what is published and learnt in force; return whether it changed.
+
+        Two small queries where it did not.
 
         Raises:
             RoutingError: A published policy cannot be read by this version of the program.
@@ -91,13 +97,16 @@ class Follower:
         router = cascade.routing
         if router is not self._router:
             router.remember(StoredStates(self._store), routing_state.audit_salt(self._store))
-            self._router, self._loaded = router, {}
+            self._router, self._loaded, self._learnt = router, {}, {}
         with self._store.read() as session:
             versions = routing_policies.versions_in_force(session)
-        if versions == self._loaded:
+            found = learnt_in_force(session, versions)
+        if (versions, found) == (self._loaded, self._learnt):
             return False
-        router.use(policies_in_force(self._store))
-        self._loaded = versions
+        if versions != self._loaded:
+            router.use(policies_in_force(self._store))
+        router.learn(found)
+        self._loaded, self._learnt = versions, found
         return True
 
 
@@ -115,13 +124,46 @@ def policies_in_force(store: Store) -> dict[str, RoutingPolicy]:
     return {task: _read(task, row.version, row.document) for task, row in found.items() if row}
 
 
+def learnt_in_force(session: Session, versions: Mapping[str, str]) -> dict[str, Learnt]:
+    """What decisions have taught the routing policies in force, by task.
+
+    Raises:
+        RoutingError: A state cannot be read.
+    """
+    subjects = {routing_state.of_version(task, name): task for task, name in versions.items()}
+    if not subjects:
+        return {}
+    states = routing_state.peek_all(session, routing_state.ONLINE, subjects)
+    return {
+        subjects[subject]: learnt.in_force(OnlineThresholds.from_json(state["thresholds"]))
+        for subject, state in states.items()
+        if "thresholds" in state
+    }
+
+
 def policies_without_keeping(settings: Settings) -> dict[str, RoutingPolicy]:
     """What is in force, for a call that keeps nothing: no store is made where there is none."""
-    file = make_url(settings.url).database
-    if settings.url.startswith("sqlite") and not (file and Path(file).is_file()):
+    if not _store_is_there(settings):
         return {}
     with open_store(settings.url) as store:
         return policies_in_force(store)
+
+
+def learn_without_keeping(settings: Settings, router: Router) -> None:
+    """Tell a router that keeps nothing what decisions have taught so far.
+
+    Raises:
+        RoutingError: A state cannot be read.
+    """
+    if not _store_is_there(settings):
+        return
+    with open_store(settings.url) as store, store.read() as session:
+        router.learn(learnt_in_force(session, routing_policies.versions_in_force(session)))
+
+
+def _store_is_there(settings: Settings) -> bool:
+    file = make_url(settings.url).database
+    return not settings.url.startswith("sqlite") or bool(file and Path(file).is_file())
 
 
 def _read(task: str, version: str, document: dict[str, Any]) -> RoutingPolicy:

@@ -92,7 +92,7 @@ def history(store: Store, task: str, prefilter: VersionedPrefilter) -> History:
     with store.read() as session:
         cases = list(routed_cases.decided(session, task))
         newest = next((c.models["mllm"] for c in reversed(cases) if c.models.get("mllm")), None)
-        rows = [_row(case, task, prefilter, newest, left) for case in cases]
+        rows = [row_of(case, task, prefilter, newest, left) for case in cases]
     kept = tuple(row for row in rows if row is not None)
     if not kept:
         why = "; ".join(f"{number} {reason}" for reason, number in left.items())
@@ -144,13 +144,14 @@ def audit(store: Store, task: str, confidence: float = 0.95) -> AuditReport:
     return AuditReport(task, found, len(cases), sum(labelled), drawn, dict(left))
 
 
-def _row(
+def row_of(
     case: DecidedCase,
     task: str,
     prefilter: VersionedPrefilter,
     mllm_version: str | None,
     left: Counter[str],
 ) -> HistoryRow | None:
+    """One decided case as a row; ``None`` where it would mislead, counted in ``left``."""
     route = case.route
     first = codec.assessment_from(case.first)
     finals = final_scores(task, first)

@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,13 @@ import pytest
 
 from coefvq.cli import main
 from coefvq.cli.routing import OBJECTIVES, RULES, routing
+from coefvq.domain import Assessment, Stage
 from coefvq.routing import objective, policy
 from coefvq.routing.policy import read_policy, write_policy
 from coefvq.settings import Settings
+from coefvq.store import assessments
 from coefvq.store.session import open_store
+from coefvq.store.tables import VideoRow
 from tests import routing_factory
 from tests.store_factory import scored
 
@@ -209,6 +212,8 @@ WRONG = {
     "task of predictions": (["predictions", "--task", "x", "--out", "o"], "Known: icd, ucc"),
     "no way back": (["rollback", "--task", "icd"], "nothing is published"),
     "no decisions": (["predictions", "--task", "icd", "--out", "o.csv"], "Review cases"),
+    "task of drift": (["drift", "--task", "icdd"], "Did you mean 'icd'"),
+    "window of drift": (["drift", "--task", "icd", "--since", "0"], "--since"),
     "no audits": (["audit", "--task", "icd"], "nothing is labelled"),
 }  # fmt: skip
 
@@ -308,6 +313,57 @@ def test_from_decisions_to_predictions_and_rates(run: Run, home: Path, tmp_path:
     assert found["prevalence"]["value"] == 0.0 and found["miss_rate"]["value"] is None
     shown = run("audit", "--task", "icd").out
     assert "1 outcomes, 1 decided by people" in shown and "unknown" in shown
+
+
+def test_drift_before_the_first_publication_says_so(run: Run) -> None:
+    done = run("drift", "--task", "icd", "--json")
+    assert done.code == 0
+    assert (done.json["version"], done.json["level"]) == (None, "not_enough")
+    shown = run("drift", "--task", "icd").out
+    assert shown == (
+        "what to do: no routing policy is published for icd: there is no baseline to drift from\n"
+    )
+
+
+def test_drift_has_a_line_a_reason_and_says_what_to_do(
+    run: Run, table: Path, tmp_path: Path
+) -> None:
+    run("fit", table, "--rule", "entropy", "--out", tmp_path / "r.json")
+    version = read_policy(tmp_path / "r.json").version
+    write_policy(replace(read_policy(tmp_path / "r.json"), first=routing_factory.policy().first),
+                 tmp_path / "bare.json")  # fmt: skip
+    version = read_policy(tmp_path / "bare.json").version
+    assert run("publish", "bare.json", "--task", "icd", "--note", "n").code == 0
+    lines = run("drift", "--task", "icd", "--since", 2.5).out.splitlines()
+    assert lines[0] == f"icd under {version}: not_enough"
+    assert lines[1].split(maxsplit=1) == [
+        "icd", "scores: not enough: 0 items of 0 uploaders, 100 of 30 are needed",
+    ]  # fmt: skip
+    assert lines[2].startswith("icd") and "calibration: not enough: 0 items" in lines[2]
+    assert lines[-1] == (
+        "what to do: wait for more videos of more uploaders, and for decisions on them"
+    )
+    found = run("drift", "--task", "icd", "--json").json
+    assert found["version"] == version and found["reports"][0]["policy"] == "icd"
+
+
+def test_the_list_warns_where_other_models_answer_now(run: Run, file: Path, home: Path) -> None:
+    settings = Settings(home=home)
+    with open_store(settings.url) as store:
+        scored(store, settings, b"1")
+    run("publish", file, "--task", "icd", "--note", "first")
+    assert json.loads(run("list", "--json").out)["other_models"] == {}
+    assert "warning" not in run("list").out
+    with open_store(settings.url) as store, store.write() as session:
+        video = session.query(VideoRow).one()
+        newer = Assessment(Stage.PREFILTER, "prefilter-next", {})
+        assessments.add(session, video.id, newer)
+    assert json.loads(run("list", "--json").out)["other_models"] == {"prefilter": "prefilter-next"}
+    shown = run("list").out
+    assert "warning: the prefilter is another one now (prefilter-next); fit again" in shown
+    assert "mllm" not in shown
+    run("publish", file, "--task", "icd", "--note", "fitted again")
+    assert "warning" not in run("list").out
 
 
 _LOADED = """

@@ -42,9 +42,7 @@ def test_few_means_few_of_either(n: int, violations: int, few: bool) -> None:
 @pytest.mark.parametrize("name", OBJECTIVES)
 @pytest.mark.parametrize("features", [False, True], ids=["bare", "features"])
 @pytest.mark.parametrize("rows", [300, 100_000], ids=str)
-def test_entropy_is_always_compared_and_nobody_twice(
-    name: str, features: bool, rows: int
-) -> None:
+def test_entropy_is_always_compared_and_nobody_twice(name: str, features: bool, rows: int) -> None:
     found = candidates_for(Objective.named(name), features, rows)
     rules = [candidate.rule for candidate in found]
     assert "entropy" in rules and "learned" in rules

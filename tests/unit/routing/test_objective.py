@@ -16,9 +16,7 @@ CHANCES = st.lists(st.floats(0.001, 0.999), min_size=1, max_size=40)
 
 def _expected_f1(p: np.ndarray, cut: float, weights: np.ndarray) -> float:
     called = p >= cut
-    return float(
-        2 * (p * weights)[called].sum() / (weights[called].sum() + (p * weights).sum())
-    )
+    return float(2 * (p * weights)[called].sum() / (weights[called].sum() + (p * weights).sum()))
 
 
 @given(CHANCES, st.integers(0, 99))
@@ -35,8 +33,9 @@ def test_the_f1_cut_is_the_best_of_all_cuts(chances: list[float], seed: int) -> 
 def test_weights_count_like_copies(chances: list[float]) -> None:
     p = np.array(chances)
     copies = np.arange(len(p)) % 3 + 1
-    weighted, repeated = expected_f1_cut(p, copies.astype(float)), expected_f1_cut(
-        np.repeat(p, copies)
+    weighted, repeated = (
+        expected_f1_cut(p, copies.astype(float)),
+        expected_f1_cut(np.repeat(p, copies)),
     )
     assert weighted == pytest.approx(repeated)
 

@@ -34,6 +34,9 @@ NAN = float("nan")
         ({"human_share": NAN}, "human_share"),
         ({"human_share": 0.1, "abstention_cost": 0.1}, "not both"),
         ({"seed": -1}, "seed"),
+        ({"method": "crcc", "miss_rate": 0.1}, "Did you mean 'crc'"),
+        ({"method": "crc"}, "certifies a miss rate"),
+        ({"method": "crc", "miss_rate": 0.1, "false_removal": 0.1}, "that alone"),
     ],
     ids=str,
 )

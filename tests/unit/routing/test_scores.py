@@ -64,7 +64,9 @@ def test_a_dear_miss_moves_the_riskiest_item_to_the_cut() -> None:
 
 
 @given(PROBABILITIES, st.floats(0.1, 100), st.floats(0.1, 100))
-def test_bayes_risk_is_what_the_better_answer_costs(p: np.ndarray, miss: float, alarm: float) -> None:
+def test_bayes_risk_is_what_the_better_answer_costs(
+    p: np.ndarray, miss: float, alarm: float
+) -> None:
     passed, flagged = miss * p, alarm * (1 - p)
     assert BayesRisk(miss, alarm)(_known(p)) == pytest.approx(np.minimum(passed, flagged))
 

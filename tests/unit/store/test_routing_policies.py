@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 from sqlalchemy.orm import Session
 
+from coefvq.domain import Assessment, Stage
 from coefvq.errors import StoreError
-from coefvq.store import events, routing_policies
+from coefvq.store import assessments, events, routing_policies
 from coefvq.store.session import Store
+from coefvq.store.tables import MediaRow, VideoRow
 
 A, B, C = "entropy-a", "learned-b", "similar-c"
 
@@ -140,3 +142,54 @@ def test_every_publication_is_an_event(three: Store) -> None:
         ("routing.published", "ann", {"version": B, "note": f"try {B}"}),
         ("routing.rolled_back", "bob", {"version": A, "note": "back"}),
     ]
+
+
+def _answer(store: Store, stage: Stage, version: str) -> None:
+    with store.write() as session:
+        if session.get(MediaRow, "a" * 64) is None:
+            session.add(MediaRow(sha256="a" * 64, file_name="a.mp4", size_bytes=1))
+            session.flush()
+            session.add(VideoRow(id="v", sha256="a" * 64, original_name="a.mp4", uploader="ann"))
+            session.flush()
+        assessments.add(session, "v", Assessment(stage, version, {}))
+
+
+def _others(store: Store, version: str = A) -> dict[str, str]:
+    with store.read() as session:
+        return routing_policies.other_models(session, "icd", version)
+
+
+def test_a_publication_remembers_the_models_that_answered(three: Store) -> None:
+    _answer(three, Stage.PREFILTER, "p1")
+    with three.write() as session:
+        _publish(session, A)
+        assert routing_policies.models_at_publication(session, "icd", A) == {"prefilter": "p1"}
+        assert routing_policies.models_at_publication(session, "icd", B) == {}
+    assert _others(three) == {}
+    _answer(three, Stage.MLLM, "m1")  # was not known then: nothing to compare with
+    assert _others(three) == {}
+    _answer(three, Stage.PREFILTER, "p2")
+    assert _others(three) == {"prefilter": "p2"}
+    with three.write() as session:
+        _publish(session, A)
+    assert _others(three) == {}
+    _answer(three, Stage.MLLM, "m2")
+    assert _others(three) == {"mllm": "m2"}
+
+
+def test_a_way_back_does_not_make_old_calibrations_fit_new_models(three: Store) -> None:
+    _answer(three, Stage.PREFILTER, "p1")
+    with three.write() as session:
+        _publish(session, A)
+    _answer(three, Stage.PREFILTER, "p2")
+    with three.write() as session:
+        _publish(session, B)
+        routing_policies.rollback(session, "icd", "ann")
+    assert _others(three, B) == {} and _others(three) == {"prefilter": "p2"}
+
+
+def test_a_policy_that_is_not_there_is_named(three: Store) -> None:
+    with three.read() as session:
+        assert routing_policies.get(session, A).version == A
+        with pytest.raises(StoreError, match="no routing policy none"):
+            routing_policies.get(session, "none")

@@ -89,3 +89,16 @@ def test_a_store_of_the_first_schema_is_brought_up_to_date(store: Store) -> None
         marks = connection.execute(text("SELECT rollback FROM routing_publications")).all()
         assert [bool(mark) for (mark,) in marks] == [False]
         assert connection.execute(text("SELECT count(*) FROM routing_state")).scalar() == 0
+
+
+def test_many_states_in_one_look(store: Store) -> None:
+    with store.write() as session:
+        for task in ("icd", "ucc"):
+            subject = routing_state.of_version(task, "v")
+            row = routing_state.locked(session, routing_state.ONLINE, subject)
+            routing_state.save(row, {"task": task})
+        routing_state.locked(session, routing_state.BUDGET, "icd/v")
+    with store.read() as session:
+        found = routing_state.peek_all(session, routing_state.ONLINE, ["icd/v", "icd/w"])
+        assert found == {"icd/v": {"task": "icd"}}
+        assert routing_state.peek_all(session, routing_state.ONLINE, []) == {}

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
+from coefvq.domain import RouteName
 from coefvq.errors import RoutingError
 from coefvq.escalations import Escalations
+from coefvq.review import decide, queue
+from coefvq.review.views import DecisionForm
 from coefvq.router import Router
+from coefvq.routing.audit import AuditPlan
 from coefvq.routing.entropy import EntropyRouting
 from coefvq.routing.limits import UploaderLimits
 from coefvq.routing.one_video import Seen
-from coefvq.routing.policy import RoutingPolicy
+from coefvq.routing.policy import RoutingPolicy, Thresholds
 from coefvq.settings import Settings
 from coefvq.store import routing_policies, routing_state
 from coefvq.store.session import Store, open_store
@@ -21,11 +26,13 @@ from coefvq.store.tables import RoutingStateRow
 from coefvq.work.routing import (
     Follower,
     StoredStates,
+    learn_without_keeping,
+    learnt_in_force,
     policies_in_force,
     policies_without_keeping,
 )
-from tests.routing_factory import policy
-from tests.store_factory import FixedCascade
+from tests.routing_factory import certified, policy
+from tests.store_factory import ANN, FixedCascade, route, scored
 
 UNSURE, SURE = {"icd": Seen(0.5, key="a icd")}, {"icd": Seen(0.01, key="b icd")}
 
@@ -153,3 +160,91 @@ def test_what_keeps_nothing_still_routes_by_what_is_published(settings: Settings
     assert {task: each.version for task, each in policies_without_keeping(settings).items()} == {
         "icd": made.version
     }
+
+
+CUT = Thresholds(0.9, call_from=0.5, pass_below=0.3, flag_from=0.7)
+LEARNING = certified(thresholds=CUT, audit=AuditPlan(people=0.05, mllm=0.0))
+
+
+def miss_one(store: Store, settings: Settings, made: RoutingPolicy, content: bytes = b"1") -> None:
+    """An audited outcome that should not have passed."""
+    drawn = route(RouteName.AUTO_PASS, version=made.version, audit=True, propensity=0.05)
+    ways, icd = {"icd": drawn}, {"hate_harassment": 0.29}
+    case_id = scored(store, settings, content, routes=ways, icd=icd)["icd"]
+    lease = queue.open_case(store, settings, ANN, case_id).lease
+    assert lease is not None and lease.token is not None
+    form = DecisionForm({"hate_harassment": True}, "remove", {"hate_harassment": "slur"})
+    decide.submit(store, settings, ANN, case_id, lease.token, form)
+
+
+def test_the_next_video_is_routed_with_what_decisions_taught(
+    store: Store, settings: Settings
+) -> None:
+    publish(store, LEARNING)
+    worker = SimpleNamespace(routing=Router(EntropyRouting(0.6, 0.6)))
+    follower, seen = Follower(store), {"icd": Seen(0.299, key="c icd")}
+    assert follower.refresh(worker)
+    assert worker.routing.after_prefilter(seen)["icd"].route.name is RouteName.AUTO_PASS
+    miss_one(store, settings, LEARNING)
+    assert follower.refresh(worker) and not follower.refresh(worker)
+    found = worker.routing.after_prefilter(seen)["icd"].route
+    assert (found.name, found.version) == (RouteName.HUMAN, LEARNING.version)
+    assert found.reason.endswith("learnt online, step 1: pass below 0.2943, flag from 0.7")
+
+
+def test_a_new_version_starts_afresh_and_the_old_one_where_it_was(
+    store: Store, settings: Settings
+) -> None:
+    publish(store, LEARNING)
+    miss_one(store, settings, LEARNING)
+    worker = SimpleNamespace(routing=Router(EntropyRouting(0.6, 0.6)))
+    follower, seen = Follower(store), {"icd": Seen(0.299, key="c icd")}
+    names = []
+    for step in (lambda: None, lambda: publish(store, replace(LEARNING, budget=0.4)), None):
+        if step is None:
+            with store.write() as session:
+                routing_policies.rollback(session, "icd", "ann")
+        else:
+            step()
+        assert follower.refresh(worker)
+        names.append(worker.routing.after_prefilter(seen)["icd"].route.name)
+    assert names == [RouteName.HUMAN, RouteName.AUTO_PASS, RouteName.HUMAN]
+
+
+def test_a_router_that_must_not_learn_keeps_what_was_certified(
+    store: Store, settings: Settings
+) -> None:
+    publish(store, LEARNING)
+    miss_one(store, settings, LEARNING)
+    off = Router.from_settings(settings.model_copy(update={"learn_online": False}))
+    worker = SimpleNamespace(routing=off)
+    Follower(store).refresh(worker)
+    found = worker.routing.after_prefilter({"icd": Seen(0.299, key="c icd")})["icd"].route
+    assert found.name is RouteName.AUTO_PASS
+
+
+def test_what_keeps_nothing_routes_with_what_was_learnt(settings: Settings) -> None:
+    made = Router(EntropyRouting(0.6, 0.6))
+    learn_without_keeping(settings, made)
+    assert not settings.home.exists()
+    with open_store(settings.url) as store:
+        publish(store, LEARNING)
+        miss_one(store, settings, LEARNING)
+    made.use(policies_without_keeping(settings))
+    learn_without_keeping(settings, made)
+    found = made.after_prefilter({"icd": Seen(0.299, key="c icd")})["icd"].route
+    assert found.name is RouteName.HUMAN and "step 1" in found.reason
+
+
+def test_before_anything_is_published_nothing_is_learnt(store: Store) -> None:
+    with store.read() as session:
+        assert learnt_in_force(session, {}) == {}
+        assert learnt_in_force(session, {"icd": "x"}) == {}
+
+
+def test_a_policy_without_a_certificate_learns_nothing(store: Store, settings: Settings) -> None:
+    made = policy(audit=AuditPlan(people=0.05, mllm=0.0))
+    version = publish(store, made)
+    miss_one(store, settings, made)
+    with store.read() as session:
+        assert learnt_in_force(session, {"icd": version}) == {}

