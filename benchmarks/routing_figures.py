@@ -19,6 +19,7 @@ TITLES = {
     "ap": ("Average precision", "share of the MLLM's AP", (60, 130)),
     "cost": ("Cost, a miss 10 : 1", "share of the cost gap", (0, 160)),
 }
+QUESTION_LINES = (("least sure first", 2, "7 5"), ("learned", 0, ""), ("entropy", 1, ""))
 END = {"f1": 50, "ap": 50, "cost": 30}
 
 
@@ -71,12 +72,12 @@ def questions_figure(rows: Sequence[dict[str, Any]]) -> str:
 
 def _questions_panel(name: str, rows: Sequence[dict[str, Any]]) -> Panel:
     lines = []
-    for rule, colour in (("learned", 0), ("entropy", 1), ("least sure first", 2)):
+    for rule, colour, dashes in QUESTION_LINES:
         right, cost = mean_curve(list(rows), rule)
         points = [(100 * c, 100 * r) for c, r in zip(cost, right, strict=True)]
-        lines.append(Line(rule, points, colour))
+        lines.append(Line(rule, points, colour, dashes))
     base, large, accuracy, paid = PUBLISHED[name]
     low = 5 * int(100 * min(base, *(row["base"] for row in rows)) // 5)
     marks = [("published cascade", 100 * paid, 100 * accuracy), ("large", 100.0, 100 * large)]
     return Panel(name, "cost, share of the large model alone", "accuracy", lines, (0, 120),
-                 (low, 100), range(0, 121, 20), range(low, 101, 5), marks)  # fmt: skip
+                 (low, 100), range(0, 121, 40), range(low, 101, 5), marks)  # fmt: skip

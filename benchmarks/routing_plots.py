@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from html import escape
 
 WIDTH, HEIGHT = 300, 250
-LEFT, RIGHT, TOP, BOTTOM = 48, 20, 38, 42
+LEFT, RIGHT, TOP, BOTTOM = 48, 24, 38, 42
 HEAD = 34
 STYLE = """
 text{font:12px system-ui,-apple-system,'Segoe UI',sans-serif;fill:var(--ink)}
@@ -134,9 +134,10 @@ def _line(panel: Panel, line: Line) -> str:
 def _mark(panel: Panel, name: str, x: float, y: float) -> str:
     left, top = panel.x(x), panel.y(y)
     near_edge = left > WIDTH - 110
-    place, anchor = (left - 8, "end") if near_edge else (left + 8, "start")
+    place, anchor = (left, "middle") if near_edge else (left + 8, "start")
+    height = top - 9 if near_edge else top + 16
     return (
         f'<circle cx="{left:.1f}" cy="{top:.1f}" r="4" '
         f'style="fill:var(--ink);stroke:var(--paper);stroke-width:2"/>'
-        f'<text x="{place:.1f}" y="{top + 16:.1f}" text-anchor="{anchor}">{escape(name)}</text>'
+        f'<text x="{place:.1f}" y="{height:.1f}" text-anchor="{anchor}">{escape(name)}</text>'
     )

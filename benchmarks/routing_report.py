@@ -80,7 +80,12 @@ def _stages(splits: Splits, objective: str) -> str:
     what = {"f1": "F1", "ap": "Average precision", "cost": "Mean cost a video"}[objective]
     share = splits.alone(objective, "prefilter_only", MAIN[objective])
     kept = "" if objective == "cost" else f", which is {_percent(share)} of the MLLM's"
-    return f"{what}: prefilter alone {weak:.3f}{kept}; MLLM alone {strong:.3f}."
+    counts = ", ".join(
+        f"{len(splits.pick(objective, 'auto', budget))} at {100 * budget:g} %"
+        for budget in splits.budgets(objective)
+    )
+    alone = f"prefilter alone {weak:.3f}{kept}; MLLM alone {strong:.3f}"
+    return f"{what}: {alone}. Splits: {counts}."
 
 
 def goals_table(splits: Splits) -> str:
@@ -191,7 +196,7 @@ def _questions_rows(name: str, gate: str, rows: list[dict[str, Any]]) -> list[st
 def verdicts_table(rows: Sequence[dict[str, Any]]) -> str:
     """Telling wrong answers of the base model, which checks itself first."""
     lines = [
-        _head(["set", "figure", "calls", "`entropy`", "`bayes_risk`", "`auto`",
+        _head(["set", "figure", "calls", "splits", "`entropy`", "`bayes_risk`", "`auto`",
                "`auto` ahead of entropy, points"])
     ]  # fmt: skip
     for name in QUESTIONS:
@@ -200,7 +205,7 @@ def verdicts_table(rows: Sequence[dict[str, Any]]) -> str:
             rules = ("entropy", "bayes_risk", "auto")
             found = [_must(splits.kept(goal, rule, MAIN[goal])) for rule in rules]
             shares = [_percent(one.share) for one in found]
-            calls = f"{100 * MAIN[goal]:g} %"
+            calls = f"{100 * MAIN[goal]:g} % | {len(splits.pick(goal, 'auto', MAIN[goal]))}"
             lines.append(_row([name, words, calls, *shares, _points(found[-1].ahead)]))
     return "\n".join(lines)
 

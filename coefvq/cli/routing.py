@@ -77,7 +77,7 @@ def fit(predictions: Path, out: Path, as_json: bool, **wanted: Any) -> None:
     """Fit a routing policy on labelled predictions."""
     from coefvq.routing.fit import fit_policy
     from coefvq.routing.policy import write_policy
-    from coefvq.routing.read_predictions import read_predictions
+    from coefvq.routing.predictions_csv import read_predictions
 
     _check_folder(out)
     items = read_predictions(predictions)
@@ -98,7 +98,7 @@ def fit(predictions: Path, out: Path, as_json: bool, **wanted: Any) -> None:
 def replay(predictions: Path, file: Path, bootstrap: int, seed: int, as_json: bool) -> None:
     """Measure a routing policy on labelled predictions that it was not fitted on."""
     from coefvq.routing.policy import read_policy
-    from coefvq.routing.read_predictions import read_predictions
+    from coefvq.routing.predictions_csv import read_predictions
     from coefvq.routing.replay import replay as replay_policy
 
     policy = read_policy(file)

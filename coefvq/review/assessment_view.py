@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from coefvq.domain import Assessment, FinalScore, PolicyScore, Route
 from coefvq.review.views import AssessmentView, Disagreement, RouteView, ScoreView
-from coefvq.routing.entropy import is_settings_version, unsure_band
+from coefvq.routing.entropy import RULE, is_settings_version, unsure_band
 from coefvq.store import codec
 from coefvq.store.tables import AssessmentRow
 from coefvq.taxonomy import Policy, Task
@@ -37,7 +37,8 @@ def card(row: AssessmentRow, task: Task) -> AssessmentView:
 
 def route_view(route: Route) -> RouteView:
     """The route, and for the settings' entropy rule the probabilities that it escalates."""
-    band = unsure_band(route.threshold) if is_settings_version(route.version) else None
+    mine = route.rule == RULE and is_settings_version(route.version)
+    band = unsure_band(route.threshold) if mine else None
     return RouteView(
         name=route.name.value,
         rule=route.rule,

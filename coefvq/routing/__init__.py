@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from coefvq.routing.objective import Objective
     from coefvq.routing.policy import RoutingPolicy, read_policy, write_policy
     from coefvq.routing.predictions import Predictions
-    from coefvq.routing.read_predictions import read_predictions
+    from coefvq.routing.predictions_csv import read_predictions
     from coefvq.routing.request import FitRequest
 
 __all__ = [
@@ -41,7 +41,7 @@ _HOMES = {
     "RoutingPolicy": "policy",
     "fit_policy": "fit",
     "read_policy": "policy",
-    "read_predictions": "read_predictions",
+    "read_predictions": "predictions_csv",
     "write_policy": "policy",
 }
 

@@ -25,15 +25,13 @@ def few_labels(items: Predictions) -> bool:
 
 
 def fallback(objective: Objective) -> Candidate:
-    """The rule that needs no choice: it follows from the objective.
+    """The rule that needs no choice: it follows from the objective and its costs.
 
-    For F1 the paper's entropy; for average precision and unequal costs the Bayes risk, which
-    orders items by what is at stake in them and has nothing to learn either.
+    Where a miss and a false alarm cost differently, the Bayes risk knows more than entropy and has
+    nothing to learn. Otherwise the paper's entropy.
     """
-    plain = objective.name == "f1" or (
-        objective.name == "cost" and objective.cost_fn == objective.cost_fp
-    )
-    return ENTROPY if plain else BAYES
+    unequal = objective.name == "cost" and objective.cost_fn != objective.cost_fp
+    return BAYES if unequal else ENTROPY
 
 
 def learned(objective: Objective, features: bool, family: str = "mean") -> list[Candidate]:

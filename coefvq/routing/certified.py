@@ -1,9 +1,9 @@
 """A routing policy whose thresholds carry a certificate (Learn then Test, fixed sequence).
 
 One part of the labels fits the rule and lays out a path of thresholds, from safe to bold; the
-other part tests along it. At each step of the path every estimated rate lies the same number of
-standard errors below its target, so that all risks use up their room together and the confidence
-need not be split between them.
+other part tests along it. At each step of the path the estimated miss and false-removal rates lie
+the same number of standard errors below their targets, so that they use up their room together and
+the confidence need not be split between them. The escalation rate keeps a distance throughout.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from coefvq.routing.certify import (
     check_feasible,
 )
 from coefvq.routing.conformal import conformal
-from coefvq.routing.policy import RoutingPolicy, Thresholds
+from coefvq.routing.policy import NO_LEAST, RoutingPolicy, Thresholds
 from coefvq.routing.predictions import Predictions
 from coefvq.routing.request import CERTIFYING, MOST_CERTIFYING, FitRequest
 from coefvq.routing.route import FLAG, PASS, ends
@@ -39,6 +39,8 @@ from coefvq.routing.uncertified import Fitted, check_fittable, fit_uncertified
 STEPS = np.arange(5.0, -1.01, -0.1)
 """Standard errors between estimated rate and target along the path, safest first. It ends beyond
 the target: conformal risk control, which promises the mean only, may stop there."""
+CALM = 3.0
+"""Standard errors that the escalation rate keeps below its target throughout."""
 Vector = NDArray[np.float64]
 Say = Callable[[str], None]
 
@@ -195,9 +197,10 @@ def _thresholds(
             other fits and are of a slightly different scale.
     """
     judged, rows, cut = fitted.judged, fitted.rows, fitted.policy.thresholds
-    start, rate = cut.escalate_from, 1.0
+    start, rate = NO_LEAST, 1.0
     if request.budget < 1:
-        bold = min(request.budget, _below(request.budget, len(items), step))
+        # All items speak on the escalation rate, few on misses: it must not end the path first.
+        bold = _below(request.budget, len(items), max(step, CALM))
         rate = max(0.0, (bold - request.audit.mllm) / (1 - request.audit.mllm))
         start = float(np.quantile(score, 1 - rate, method="higher"))
     mixed = np.where(judged.place[0] > 1 - rate, judged.final[0], judged.base[0])

@@ -90,6 +90,7 @@ def choose(
     budget: float,
     seed: int = 0,
     say: Say | None = None,
+    only: str | None = None,
 ) -> tuple[Judged, list[Standing]]:
     """Judge candidates and choose.
 
@@ -97,6 +98,7 @@ def choose(
         items: Rows that have an MLLM score.
         candidates: In order of preference; ``entropy`` is among them.
         budget: Share of calls that the policy will have.
+        only: Choose among the candidates of this rule alone.
 
     Returns:
         The choice and how each candidate stood.
@@ -110,13 +112,16 @@ def choose(
     )
     plain = next(row for row, one in enumerate(candidates) if one.rule == "entropy")
     sound = [_level(*_behind(observed, row, plain), errors=2.0) for row in range(len(judged))]
-    best = max((row for row in range(len(judged)) if sound[row]), key=lambda row: expected[row, 0])
+    allowed = [row for row, one in enumerate(candidates) if only in (None, one.rule)]
+    best = max(
+        [row for row in allowed if sound[row]] or allowed, key=lambda row: float(expected[row, 0])
+    )
     standings = [
         Standing(one.candidate, float(expected[row, 0]), *_behind(expected, row, best), sound[row])
         for row, one in enumerate(judged)
     ]
-    first_level = next(row for row, standing in enumerate(standings) if standing.level)
-    return judged[first_level], standings
+    chosen = next((row for row in allowed if standings[row].level), best)
+    return judged[chosen], standings
 
 
 def _behind(values: Vector, row: int, best: int) -> tuple[float, float]:

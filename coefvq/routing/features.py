@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Matrix = NDArray[np.float64]
+NINE_TENTHS = 3.29
+"""Standard deviations between the 5th and 95th percentile of a normal distribution."""
 REACH = 4.0
 """Inputs are held inside -REACH..REACH: a polynomial must not be asked far outside its data."""
 
@@ -20,7 +22,7 @@ class FeatureScaling:
     Attributes:
         names: Feature columns, without the prefix.
         middle: Median of each.
-        spread: Standard deviation of each, > 0.
+        spread: Standard deviation of each, far tails left out, > 0.
         flagged: Whether a column "is absent" is added for each.
     """
 
@@ -62,7 +64,7 @@ def fit_scaling(names: tuple[str, ...], features: Matrix) -> FeatureScaling:
     for name, column in zip(names, features.T, strict=True):
         known = column[~np.isnan(column)]
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            wide = known.std() if len(known) > 1 else 0.0
+            wide = _spread(known) if len(known) > 1 else 0.0
         if not 0 < wide < np.inf:
             continue
         kept.append(name)
@@ -70,3 +72,11 @@ def fit_scaling(names: tuple[str, ...], features: Matrix) -> FeatureScaling:
         spread.append(float(wide))
         flagged.append(bool(len(known) < len(column)))
     return FeatureScaling(tuple(kept), tuple(middle), tuple(spread), tuple(flagged))
+
+
+def _spread(known: NDArray[np.float64]) -> float:
+    """Standard deviation, or where a few far values blow it up, that of the middle nine tenths."""
+    wide = float(known.std())
+    low, high = np.quantile(known, [0.05, 0.95])
+    middle = float(high - low) / NINE_TENTHS
+    return middle if np.isfinite(wide) and 0 < 2 * middle < wide else wide

@@ -29,6 +29,15 @@ class FrozenBaseline:
     scores: Baseline
     calibration: CalibrationBaseline | None = None
 
+    def __post_init__(self) -> None:
+        error = self.calibration
+        more = () if error is None else (error.error, error.standard_error)
+        numbers = (self.scores.items, *self.scores.edges, *self.scores.shares, *more)
+        if not all(isinstance(number, int | float) for number in numbers):
+            raise RoutingError("a drift baseline holds numbers only")
+        if not (np.isfinite(numbers).all() and self.scores.items > 0):
+            raise RoutingError("a drift baseline needs finite numbers and some items")
+
     @classmethod
     def of(
         cls, scores: Vector, predicted: Vector, labels: NDArray[np.int8], weights: Vector

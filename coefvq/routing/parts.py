@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coefvq.errors import RoutingError
+from coefvq.routing.calibration import log_odds
 from coefvq.routing.combination import Combination, fit_combination
 from coefvq.routing.features import fit_scaling
 from coefvq.routing.first_stage import FirstStage
@@ -27,6 +28,8 @@ from coefvq.routing.similar import fit_similar
 from coefvq.routing.stage import StageCalibration, fit_stage
 
 Vector = NDArray[np.float64]
+FEWEST_TO_JUDGE = 20
+"""Violations from which on the MLLM's trust may depend on features."""
 
 
 @dataclass(frozen=True)
@@ -177,12 +180,33 @@ class Parts:
             self._forecasts[family] = self._fit(family, np.sqrt(self.final))
         return self._forecasts[family]
 
+    @cached_property
+    def judged(self) -> Vector:
+        """Probability given all that is known after the MLLM; what a gain is counted in.
+
+        With features, how much the MLLM is to be trusted may depend on them: an MLLM that knows
+        one field only must not count as right outside it. Hence a logistic regression with
+        interactions, penalised; without features the combination itself.
+        """
+        from sklearn.linear_model import LogisticRegression
+
+        features = self.inputs[:, 1:]
+        if not features.shape[1] or self.both.violations < FEWEST_TO_JUDGE:
+            return self.final
+        second = log_odds(self.p2)[:, None] / 2
+        columns = [self.inputs, second, second * features, self.inputs[:, :1] * features]
+        model = LogisticRegression(C=0.3, max_iter=500)
+        known = np.concatenate(columns, axis=1)
+        model.fit(known, self.both.label, sample_weight=self.both.weight / self.both.weight.mean())
+        return np.asarray(model.predict_proba(known)[:, 1])
+
     def gain(self, family: str, flagged: bool) -> Regressor:
-        """Expected saving where the MLLM would overturn one of the prefilter's answers."""
+        """Expected saving where the MLLM overturns the prefilter; below 0 where it errs more."""
         if (family, flagged) not in self._gains:
             cost_fn, cost_fp = self.costs
-            saved = cost_fn * self.final - cost_fp * (1 - self.final)
-            target = np.maximum(0.0, -saved if flagged else saved)
+            saved = cost_fn * self.judged - cost_fp * (1 - self.judged)
+            yes = self.final >= cost_fp / (cost_fn + cost_fp)
+            target = np.where(yes, 0.0, -saved) if flagged else np.where(yes, saved, 0.0)
             self._gains[family, flagged] = self._fit(family, target)
         return self._gains[family, flagged]
 

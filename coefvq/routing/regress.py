@@ -123,7 +123,10 @@ class Mean:
 def regressor_from_json(data: dict[str, Any]) -> Regressor:
     """Read what a regressor's ``to_json`` wrote."""
     if data["kind"] == "mean":
-        return Mean(tuple(regressor_from_json(part) for part in data["parts"]))
+        parts = tuple(regressor_from_json(part) for part in data["parts"])
+        if not parts:
+            raise ValueError("a mean of no regressors")
+        return Mean(parts)
     if data["kind"] == "ridge":
         terms = tuple(tuple(int(i) for i in term) for term in data["terms"])
         return PolynomialRidge(terms, tuple(float(weight) for weight in data["weights"]))

@@ -18,6 +18,8 @@ from coefvq.routing.regress import Regressor, regressor_from_json
 
 Vector = NDArray[np.float64]
 Json = dict[str, Any]
+TOUCHING = 0.05
+"""Added to distances, in standard deviations: two copies are near, not infinitely near."""
 
 
 @dataclass(frozen=True)
@@ -134,45 +136,53 @@ class Gain:
 
 @dataclass(frozen=True)
 class Similar:
-    """Near known violations, or unsure: whichever stands out more among the fitted items.
+    """Like known violations rather than like the rest, or unsure: whichever stands out more.
 
     A bank of violations is searched by nearest neighbours in the space of the features, so that a
     video can be escalated though the prefilter is sure of it (Filter-And-Refine, arXiv 2507.17204,
-    recalls by similarity to seed videos).
+    recalls by similarity to seed videos). Distance to violations alone would call every crowded
+    place near; it is set against the distance to ordinary items.
 
     Attributes:
         bank: (violations, k) scaled features of known violations.
-        neighbours: How many of them the distance is averaged over.
-        distances: Rising quantiles of that distance over the fitted items, non-violations and all.
+        ordinary: (items, k) scaled features of non-violations.
+        neighbours: How many of each the distance is averaged over.
+        likeness: Rising quantiles of the likeness over the fitted items.
         bits: Rising quantiles of the entropy over the same items.
         first_input: Column of ``Known.inputs`` where the features begin.
     """
 
     bank: Vector
+    ordinary: Vector
     neighbours: int
-    distances: Vector
+    likeness: Vector
     bits: Vector
     first_input: int = 1
 
     def __call__(self, known: Known) -> Vector:
         """0..1: the larger of the two ranks."""
-        near = 1 - _rank(self.distances, self.distance(known.inputs[:, self.first_input :]))
-        return np.maximum(near, _rank(self.bits, entropy_bits(known.p1)))
+        like = _rank(self.likeness, self.like(known.inputs[:, self.first_input :]))
+        return np.maximum(like, _rank(self.bits, entropy_bits(known.p1)))
 
-    def distance(self, points: Vector) -> Vector:
-        """Mean distance to the nearest violations of the bank, (n, k) -> (n,)."""
+    def like(self, points: Vector) -> Vector:
+        """Log of distance to ordinary items over distance to violations, (n, k) -> (n,)."""
+        near, far = (self._distance(bank, points) for bank in (self.bank, self.ordinary))
+        return np.log((far + TOUCHING) / (near + TOUCHING))
+
+    def _distance(self, bank: Vector, points: Vector) -> Vector:
         from scipy.spatial import cKDTree
 
-        found, _ = cKDTree(self.bank).query(points, k=self.neighbours, workers=-1)
+        found, _ = cKDTree(bank).query(points, k=self.neighbours, workers=-1)
         return found if self.neighbours == 1 else found.mean(1)
 
     def to_json(self) -> Json:
-        """Bank and quantiles."""
+        """Banks and quantiles."""
         return {
             "kind": "similar",
             "bank": self.bank.tolist(),
+            "ordinary": self.ordinary.tolist(),
             "neighbours": self.neighbours,
-            "distances": self.distances.tolist(),
+            "likeness": self.likeness.tolist(),
             "bits": self.bits.tolist(),
         }
 
@@ -195,7 +205,9 @@ def score_from_json(data: Json) -> EscalationScore:
         parts = regressor_from_json(data["passed"]), regressor_from_json(data["flagged"])
         return Gain(float(data["cut"]), *parts)
     if kind == "similar":
-        bank, distances, bits = (np.asarray(data[k], float) for k in ("bank", "distances", "bits"))
-        return Similar(bank, int(data["neighbours"]), distances, bits)
+        bank, ordinary, likeness, bits = (
+            np.asarray(data[k], float) for k in ("bank", "ordinary", "likeness", "bits")
+        )
+        return Similar(bank, ordinary, int(data["neighbours"]), likeness, bits)
     plain: dict[str, EscalationScore] = {"margin": Margin(), "entropy": Entropy()}
     return plain[kind]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,7 +11,7 @@ from coefvq.errors import RoutingError
 from coefvq.routing.scores import Similar, entropy_bits
 
 BANK = 256
-"""Violations kept at most: more cost memory and time and add little recall."""
+"""Items of each kind kept at most: more cost memory and time and add little recall."""
 NEIGHBOURS = 3
 QUANTILES = 65
 
@@ -35,14 +37,19 @@ def fit_similar(
             "The rule `similar` compares features, and the predictions have none that vary. Add "
             "feature_* columns, or use another rule."
         )
-    rows = np.flatnonzero(labels == 1)
-    if len(rows) > BANK:
-        rows = np.random.default_rng(seed).choice(rows, BANK, replace=False)
-    neighbours = max(1, min(NEIGHBOURS, len(rows) - 1))
+    rng = np.random.default_rng(seed)
+    violations, others = np.flatnonzero(labels == 1), np.flatnonzero(labels == 0)
+    bank = _sample(rng, violations, BANK)
+    ordinary = _sample(rng, others, min(BANK, (len(others) + 1) // 2))
+    neighbours = max(1, min(NEIGHBOURS, len(bank) - 1, len(ordinary) - 1))
     marks = np.linspace(0, 1, QUANTILES)
     bits = np.quantile(entropy_bits(p1), marks)
-    bare = Similar(scaled[rows], neighbours, np.zeros(0), bits)
-    # A violation of the bank is at distance 0 from itself: only the others tell what is ordinary.
-    others = np.setdiff1d(np.arange(len(scaled)), rows)
-    ordinary = bare.distance(scaled[others if len(others) else rows])
-    return Similar(bare.bank, neighbours, np.quantile(ordinary, marks), bits)
+    bare = Similar(scaled[bank], scaled[ordinary], neighbours, np.zeros(0), bits)
+    # What is in a bank is at distance 0 from itself: only the others tell what is usual.
+    left = np.setdiff1d(others, ordinary)
+    usual = bare.like(scaled[left if len(left) else others])
+    return replace(bare, likeness=np.quantile(usual, marks))
+
+
+def _sample(rng: np.random.Generator, rows: NDArray[np.intp], most: int) -> NDArray[np.intp]:
+    return rows if len(rows) <= most else rng.choice(rows, most, replace=False)

@@ -96,10 +96,12 @@ def _rule(
 ) -> tuple[Judged, list[Standing], tuple[str, ...]]:
     """The rule to use, judged out of fold; with how the others stood and notes for people."""
     both, objective = parts.both, request.objective
-    if request.rule == "auto" and not few_labels(both):
+    if request.rule in ("auto", "learned") and not few_labels(both):
         found = candidates_for(objective, bool(parts.bare.scaling.names), len(both))
-        judged, standings = choose(both, found, objective, request.ruled_share, request.seed, say)
-        return judged, standings, _chosen_note(judged.candidate, standings)
+        only = None if request.rule == "auto" else request.rule
+        rate = request.ruled_share
+        judged, standings = choose(both, found, objective, rate, request.seed, say, only)
+        return judged, standings, _chosen_note(request.rule, judged.candidate, standings)
     candidate = fixed_candidate(request.rule, objective, parts.bare.scaling.names)
     say(f"judging {candidate.name} out of fold")
     judged = out_of_fold(both, [candidate], objective, request.seed)[0]
@@ -112,14 +114,17 @@ def _rule(
     return judged, [], note
 
 
-def _chosen_note(chosen: Candidate, standings: list[Standing]) -> tuple[str, ...]:
+def _chosen_note(rule: str, chosen: Candidate, standings: list[Standing]) -> tuple[str, ...]:
     best = max(standings, key=lambda standing: standing.value).candidate
     if best == chosen:
-        return (f"auto chose {chosen.name}: best in cross-validation.",)
-    return (
-        f"auto chose {chosen.name}: preferred, and within one standard error of the best, "
-        f"{best.name}.",
-    )
+        return (f"{rule} chose {chosen.name}: best in cross-validation.",)
+    row = next(standing for standing in standings if standing.candidate == chosen)
+    if row.level:
+        return (
+            f"{rule} chose {chosen.name}: preferred, and within one standard error of the best, "
+            f"{best.name}.",
+        )
+    return (f"{rule} uses {chosen.name}, but {best.name} did better in cross-validation.",)
 
 
 def mixture(judged: Judged, rate: float) -> NDArray[np.float64]:

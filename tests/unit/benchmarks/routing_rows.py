@@ -9,7 +9,11 @@ from typing import Any
 
 import numpy as np
 
-QUESTION_COLUMNS = ["label", "base_prediction", "large_prediction", "base_prob", "large_prob", "base_uncertainty", "large_uncertainty", "base_gen_cost", "large_gen_cost", "base_inf_cost", "large_inf_cost", "base_uncert_cost", "large_uncert_cost"]
+QUESTION_COLUMNS = (
+    "label", "base_prediction", "large_prediction", "base_prob", "large_prob", "base_uncertainty",
+    "large_uncertainty", "base_gen_cost", "large_gen_cost", "base_inf_cost", "large_inf_cost",
+    "base_uncert_cost", "large_uncert_cost",
+)  # fmt: skip
 
 
 def write_konvid(folder: Path, n: int = 200) -> None:

@@ -50,6 +50,14 @@ def test_far_values_are_held() -> None:
     assert found(_columns([1e9, -1e9]))[:, 0].tolist() == [REACH, -REACH]
 
 
+def test_a_sentinel_does_not_set_the_scale() -> None:
+    """-999999 for "unknown" must not make all other values one and the same."""
+    values = np.random.default_rng(0).normal(50, 10, 500)
+    values[:5] = -999_999
+    scaled = fit_scaling(("mos",), values[:, None])(values[:, None])[5:]
+    assert scaled.std() == pytest.approx(1, abs=0.1)
+
+
 @pytest.mark.parametrize("n", [0, 3], ids=str)
 def test_no_feature_no_column(n: int) -> None:
     found = fit_scaling((), np.empty((n, 0)))

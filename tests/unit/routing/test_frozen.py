@@ -19,6 +19,8 @@ from tests.routing_factory import policy
 from tests.unit.routing.worlds import World
 
 PLAIN = World()
+SCORES = {"edges": [0.5], "shares": [0.5, 0.5], "items": 100}
+WHOLE = {"scores": SCORES, "calibration": {"error": 0.0, "standard_error": 0.1}}
 
 
 def frozen(n: int = 1000, seed: int = 0, **changes: object) -> FrozenBaseline | None:
@@ -89,12 +91,24 @@ def test_a_document_from_before_there_were_baselines_loads_under_its_version() -
     assert again.baseline is None and again.version == policy().version
 
 
+def test_a_whole_baseline_is_read() -> None:
+    made = RoutingPolicy.from_json(policy().to_json() | {"baseline": WHOLE})
+    assert made.baseline is not None and made.baseline.to_json() == WHOLE
+
+
 @pytest.mark.parametrize(
     "baseline",
     [
         pytest.param({}, id="empty"),
         pytest.param({"scores": {"edges": [1.0, 0.0], "shares": [1.0], "items": 5}}, id="no edges"),
         pytest.param([], id="a list"),
+        pytest.param(WHOLE | {"calibration": {"error": "x", "standard_error": 0.1}}, id="text"),
+        pytest.param(
+            WHOLE | {"calibration": {"error": float("nan"), "standard_error": 0.1}}, id="nan"
+        ),
+        pytest.param({"scores": SCORES | {"items": None}, "calibration": None}, id="no items"),
+        pytest.param({"scores": SCORES | {"items": 0}, "calibration": None}, id="of nothing"),
+        pytest.param({"scores": SCORES}, id="half of it"),
     ],
 )
 def test_a_damaged_baseline_is_refused(baseline: object) -> None:
@@ -105,7 +119,7 @@ def test_a_damaged_baseline_is_refused(baseline: object) -> None:
 def selected(n: int, seed: int) -> Predictions:
     """Labels where the prefilter was unsure, and an audit of one in ten of the others."""
     items = PLAIN.draw(n, seed)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed + 1000)  # not the numbers that made the labels
     unsure = np.abs(items.prefilter - 0.5) < 0.25
     kept = unsure | (rng.random(n) < 0.1)
     weight = np.where(unsure, 1.0, 10.0)[kept]

@@ -12,6 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 from coefvq.routing.regress import PolynomialRidge
 from coefvq.routing.scores import (
+    TOUCHING,
     BayesRisk,
     Entropy,
     EscalationScore,
@@ -94,22 +95,28 @@ def test_gain_asks_the_regressor_of_the_answer_that_stands() -> None:
 
 def _similar(neighbours: int = 2) -> Similar:
     bank = np.array([[0.0], [1.0], [5.0]])
-    return Similar(bank, neighbours, np.linspace(0, 2, 5), np.linspace(0, 1, 5))
+    ordinary = np.array([[7.0], [8.0], [9.0]])
+    return Similar(bank, ordinary, neighbours, np.linspace(-2, 2, 5), np.linspace(0, 1, 5))
 
 
-@pytest.mark.parametrize(("neighbours", "expected"), [(1, 1.0), (2, 1.5), (3, 2.0)], ids=str)
-def test_similar_averages_the_nearest(neighbours: int, expected: float) -> None:
-    assert _similar(neighbours).distance(np.array([[2.0]]))[0] == pytest.approx(expected)
+@pytest.mark.parametrize(
+    ("neighbours", "near", "far"), [(1, 1.0, 5.0), (2, 1.5, 5.5), (3, 2.0, 6.0)], ids=str
+)
+def test_similar_sets_the_nearest_of_both_kinds_against_each_other(
+    neighbours: int, near: float, far: float
+) -> None:
+    expected = np.log((far + TOUCHING) / (near + TOUCHING))
+    assert _similar(neighbours).like(np.array([[2.0]]))[0] == pytest.approx(expected)
 
 
-def test_similar_takes_the_larger_of_nearness_and_doubt() -> None:
+def test_similar_takes_the_larger_of_likeness_and_doubt() -> None:
     sure, unsure = 1e-4, 0.5
     known = Known(
-        np.array([sure, sure, unsure]), np.zeros(3), np.array([[0, 0.5], [0, 99.0], [0, 99.0]])
+        np.array([sure, sure, unsure]), np.zeros(3), np.array([[0, 0.5], [0, 8.5], [0, 8.5]])
     )
     near, far, doubtful = _similar()(known)
-    assert near == pytest.approx(0.75)
-    assert far < 0.01 < near < doubtful == 1.0
+    assert far < 0.1 < 0.9 < near
+    assert doubtful == 1.0
 
 
 RULES: dict[str, EscalationScore] = {
@@ -139,7 +146,8 @@ def test_a_rule_of_another_version_is_not_taken_for_entropy() -> None:
 
 def test_what_is_equal_shares_its_rank() -> None:
     """A prefilter that says the same of all must not drown the neighbours."""
-    score = Similar(np.array([[0.0]]), 1, np.linspace(0, 2, 5), np.full(5, 0.3))
+    banks = np.array([[0.0]]), np.array([[50.0]])
+    score = Similar(*banks, 1, np.linspace(-2, 2, 5), np.full(5, 0.3))
     p1 = np.full(2, 0.0532)
     known = Known(p1, p1, np.array([[0, 0.1], [0, 99.0]]))
     near, far = score(known)

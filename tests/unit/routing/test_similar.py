@@ -65,17 +65,25 @@ def test_the_bank_is_bounded(violations: int, bank: int, neighbours: int) -> Non
     score = fit_similar(rng.normal(size=(600, 3)), labels, rng.uniform(0.01, 0.99, 600))
     assert score.bank.shape == (bank, 3)
     assert score.neighbours == neighbours
-    assert np.isfinite(score.distances).all() and (np.diff(score.distances) >= 0).all()
+    assert np.isfinite(score.likeness).all() and (np.diff(score.likeness) >= 0).all()
 
 
-def test_violations_alone_can_be_a_bank() -> None:
-    score = fit_similar(np.arange(6.0)[:, None], np.ones(6, dtype=np.int8), np.full(6, 0.5))
-    assert len(score.bank) == 6
+def test_a_crowd_of_ordinary_items_is_not_near() -> None:
+    """Most violations look ordinary; those that do not are still told from the crowd."""
+    rng = np.random.default_rng(4)
+    labels = (rng.random(2000) < 0.2).astype(np.int8)
+    apart = (labels == 1) & (rng.random(2000) < 0.4)
+    points = rng.normal(size=(2000, 2)) + 5 * apart[:, None]
+    score = fit_similar(points[:1000], labels[:1000], np.full(1000, 1e-3))
+    inputs = np.column_stack([np.zeros(1000), points[1000:]])
+    found = score(Known(np.full(1000, 1e-3), np.zeros(1000), inputs))
+    crowd, odd = found[labels[1000:] == 0], found[apart[1000:]]
+    assert np.median(odd) > np.quantile(crowd, 0.95)
 
 
 def test_the_same_seed_keeps_the_same_bank() -> None:
     points, _, p1 = _points(1000)
-    labels = np.ones(1000, dtype=np.int8)
+    labels = (np.arange(1000) % 3 > 0).astype(np.int8)
     one, again, other = (fit_similar(points, labels, p1, seed).bank for seed in (1, 1, 2))
     assert (one == again).all() and not (one == other).all()
 

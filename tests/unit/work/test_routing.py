@@ -199,15 +199,17 @@ def test_a_new_version_starts_afresh_and_the_old_one_where_it_was(
     miss_one(store, settings, LEARNING)
     worker = SimpleNamespace(routing=Router(EntropyRouting(0.6, 0.6)))
     follower, seen = Follower(store), {"icd": Seen(0.299, key="c icd")}
-    names = []
-    for step in (lambda: None, lambda: publish(store, replace(LEARNING, budget=0.4)), None):
-        if step is None:
-            with store.write() as session:
-                routing_policies.rollback(session, "icd", "ann")
-        else:
-            step()
+
+    def next_route() -> RouteName:
         assert follower.refresh(worker)
-        names.append(worker.routing.after_prefilter(seen)["icd"].route.name)
+        return worker.routing.after_prefilter(seen)["icd"].route.name
+
+    names = [next_route()]
+    publish(store, replace(LEARNING, budget=0.4))
+    names.append(next_route())
+    with store.write() as session:
+        routing_policies.rollback(session, "icd", "ann")
+    names.append(next_route())
     assert names == [RouteName.HUMAN, RouteName.AUTO_PASS, RouteName.HUMAN]
 
 

@@ -14,7 +14,7 @@ from coefvq.domain import Route, RouteName
 from coefvq.errors import RoutingError
 from coefvq.review import decide, queue
 from coefvq.review.views import DecisionForm
-from coefvq.routing.read_predictions import read_predictions
+from coefvq.routing.predictions_csv import read_predictions
 from coefvq.routing_inputs import known_features
 from coefvq.settings import Settings
 from coefvq.store import cases

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from coefvq.errors import RoutingError
-from coefvq.routing.read_predictions import read_predictions
+from coefvq.routing.predictions_csv import read_predictions
 
 HEAD = "item_id,label,prefilter,mllm\n"
 ROWS = "a,0,0.1,0.2\nb,1,0.9,0.8\nc,0,0.3,\n"
