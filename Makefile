@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q install
 DEBIAN_TEST_PACKAGES := chromium espeak-ng ffmpeg
 
-.PHONY: help setup run test test-setup lint bench clean
+.PHONY: help setup run test test-setup lint bench bench-routing clean
 .DEFAULT_GOAL := help
 
 help:  ## This list
@@ -54,6 +54,9 @@ lint: $(VENV)/.installed-dev  ## ruff, mypy and the floors
 
 bench: setup  ## Speeds of sampling, prefilter and MLLM on this machine
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+bench-routing: setup  ## Routing rules measured on DATA=DIR (docs/routing.md says what it holds)
+	$(BIN)/python -m benchmarks.routing --data $(DATA) $(BENCH_ARGS)
 
 clean:  ## Remove the virtual environment
 	rm -rf $(VENV)

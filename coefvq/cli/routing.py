@@ -57,7 +57,7 @@ def routing() -> None:
 @click.option("--confidence", type=float, default=0.9, show_default=True,
               help="Of the certificate.")  # fmt: skip
 @click.option("--method", type=click.Choice(METHODS), default="ltt", show_default=True,
-              help="Of certification: Learn then Test, or conformal risk control (mean only).")  # fmt: skip
+              help="Learn then Test, or conformal risk control (mean only).")  # fmt: skip
 @click.option("--cost-fn", type=float, default=1.0, show_default=True,
               help="Cost of a missed violation, for --objective cost.")  # fmt: skip
 @click.option("--cost-fp", type=float, default=1.0, show_default=True,

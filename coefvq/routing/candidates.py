@@ -8,7 +8,9 @@ from coefvq.routing.parts import Candidate
 from coefvq.routing.predictions import Predictions
 
 FEW_ROWS, FEW_VIOLATIONS = 200, 20
-"""Up to so many rows, or below so many violations, nothing is learned and nothing is chosen."""
+"""Up to so many rows, or below so many violations, nothing is learned."""
+FEWEST_ROWS, FEWEST_VIOLATIONS = 40, 8
+"""Up to so many rows, or below so many violations, nothing is chosen either."""
 RIDGE_UP_TO = 3000
 """Rows up to which a ridge alone competes with the mean of ridges and trees: above, it loses."""
 
@@ -19,9 +21,17 @@ SIMILAR = Candidate("similar", "similar")
 
 
 def few_labels(items: Predictions) -> bool:
-    """Whether the labels are too few to choose between rules."""
-    fewest = min(items.violations, len(items) - items.violations)
-    return len(items) <= FEW_ROWS or fewest < FEW_VIOLATIONS
+    """Whether the labels are too few to learn a rule."""
+    return _below(items, FEW_ROWS, FEW_VIOLATIONS)
+
+
+def hardly_any_labels(items: Predictions) -> bool:
+    """Whether the labels are too few to choose between simple rules."""
+    return _below(items, FEWEST_ROWS, FEWEST_VIOLATIONS)
+
+
+def _below(items: Predictions, rows: int, of_each: int) -> bool:
+    return len(items) <= rows or min(items.violations, len(items) - items.violations) < of_each
 
 
 def fallback(objective: Objective) -> Candidate:
@@ -32,6 +42,17 @@ def fallback(objective: Objective) -> Candidate:
     """
     unequal = objective.name == "cost" and objective.cost_fn != objective.cost_fp
     return BAYES if unequal else ENTROPY
+
+
+def simple_candidates(objective: Objective) -> list[Candidate]:
+    """What ``auto`` compares with few labels: rules without anything to learn, safest first.
+
+    For F1 the Bayes risk hardly differs from entropy, so there is no choice.
+    """
+    first = fallback(objective)
+    if objective.name == "f1":
+        return [first]
+    return [first, BAYES if first == ENTROPY else ENTROPY]
 
 
 def learned(objective: Objective, features: bool, family: str = "mean") -> list[Candidate]:

@@ -9,7 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coefvq.errors import RoutingError
-from coefvq.routing.candidates import candidates_for, few_labels, fixed_candidate
+from coefvq.routing.candidates import (
+    candidates_for,
+    few_labels,
+    fixed_candidate,
+    hardly_any_labels,
+    simple_candidates,
+)
 from coefvq.routing.choose import Judged, Standing, choose, out_of_fold
 from coefvq.routing.frozen import FrozenBaseline
 from coefvq.routing.human import HumanStep, fit_human
@@ -102,16 +108,22 @@ def _rule(
         rate = request.ruled_share
         judged, standings = choose(both, found, objective, rate, request.seed, say, only)
         return judged, standings, _chosen_note(request.rule, judged.candidate, standings)
+    if request.rule == "auto" and not hardly_any_labels(both):
+        found = simple_candidates(objective)
+        judged, standings = choose(both, found, objective, request.ruled_share, request.seed, say)
+        return judged, standings, (_few_note(both, judged.candidate),)
     candidate = fixed_candidate(request.rule, objective, parts.bare.scaling.names)
     say(f"judging {candidate.name} out of fold")
     judged = out_of_fold(both, [candidate], objective, request.seed)[0]
-    note: tuple[str, ...] = ()
-    if request.rule == "auto":
-        note = (
-            f"{len(both)} labelled rows with {both.violations} violations are too few to choose a "
-            f"learned rule; auto uses {candidate.name}, which needs no choice.",
-        )
+    note = (_few_note(both, candidate),) if request.rule in ("auto", "learned") else ()
     return judged, [], note
+
+
+def _few_note(items: Predictions, chosen: Candidate) -> str:
+    few = f"{len(items)} labelled rows with {items.violations} violations are too few"
+    if chosen.rule == "learned":
+        return f"{few} to compare learned rules; {chosen.name} was taken unseen."
+    return f"{few} to learn a rule; auto uses {chosen.name}, which has nothing to learn."
 
 
 def _chosen_note(rule: str, chosen: Candidate, standings: list[Standing]) -> tuple[str, ...]:

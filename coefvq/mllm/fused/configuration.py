@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from transformers import AutoConfig, PreTrainedConfig
 from transformers.configuration_utils import SubConfigSpec
 
+from coefvq.errors import ModelError
 from coefvq.towers.efficientnet_lite import SIDE, WIDTH
 
 MODALITIES = ("visual", "sound", "motion", "speech", "screen_text", "caption")
@@ -77,6 +78,9 @@ class FusedConfig(PreTrainedConfig):
         part_loss_weight: Of the slots' loss on label tokens alone and on the head alone.
         mass_loss_weight: Of ``-log(label_mass)``.
         freeze_towers: Whether towers stay as they are; they then run without gradients.
+
+    Raises:
+        ModelError: For a value that no model can be built with.
     """
 
     model_type = "coefvq_fused"
@@ -103,9 +107,9 @@ class FusedConfig(PreTrainedConfig):
         ),
     }
 
-    vision_config: dict | PreTrainedConfig | None = None
-    sound_config: dict | PreTrainedConfig | None = None
-    text_config: dict | PreTrainedConfig | None = None
+    vision_config: Any = None
+    sound_config: Any = None
+    text_config: Any = None
     policies: list[str] | None = None
     yes_token_ids: list[int] | None = None
     no_token_ids: list[int] | None = None
@@ -134,11 +138,24 @@ class FusedConfig(PreTrainedConfig):
     initializer_range: float = 0.02
     tie_word_embeddings: bool = False
 
-    def __post_init__(self, **kwargs: object) -> None:
+    def __post_init__(self, **kwargs: Any) -> None:
         super().__post_init__(**kwargs)
+        self._check()
         self.policies = list(self.policies or ())
         # The language model decides; the outer class only repeats it for the weight loader.
         self.tie_word_embeddings = bool(getattr(self.text_config, "tie_word_embeddings", False))
+
+    def _check(self) -> None:
+        counts = ("frame_pool", "patch_merge", "sound_pool", "time_bands", "late_size")
+        wrong = [name for name in counts if getattr(self, name) < 1]
+        wrong += [] if 0.0 <= self.modality_dropout <= 1.0 else ["modality_dropout"]
+        wrong += [] if self.merge_mode in ("concat", "mean") else ["merge_mode"]
+        if wrong:
+            values = ", ".join(f"{name}={getattr(self, name)!r}" for name in wrong)
+            raise ModelError(
+                f"The fused model cannot be built with {values}. Pools, merges and sizes are at "
+                "least 1, modality_dropout is 0 to 1, merge_mode is 'concat' or 'mean'."
+            )
 
 
 AutoConfig.register(FusedConfig.model_type, FusedConfig)

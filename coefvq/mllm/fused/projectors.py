@@ -58,22 +58,21 @@ def tokens_a_group(rows: int, columns: int, side: int) -> int:
     return -(-rows // side) * -(-columns // side)
 
 
-class TimeEncoding(nn.Module):
+class TimeEncoding(nn.Linear):
     """Tells a token its second: sine and cosine at periods 2, 4, 8, ... s, linearly mapped.
 
     The map starts at zero, so time is silent until it is learnt.
     """
 
     def __init__(self, bands: int, width: int):
-        super().__init__()
+        super().__init__(2 * bands, width, bias=False)
         self.bands = bands
-        self.map = nn.Linear(2 * bands, width, bias=False)
 
     def forward(self, seconds: Tensor) -> Tensor:
         """(...) seconds to (..., width)."""
         octave = torch.arange(1, self.bands + 1, device=seconds.device, dtype=torch.float32)
         angle = seconds.float()[..., None] * (2.0 * math.pi / torch.exp2(octave))
-        return self.map(torch.cat([angle.sin(), angle.cos()], -1).to(self.map.weight.dtype))
+        return super().forward(torch.cat([angle.sin(), angle.cos()], -1).to(self.weight.dtype))
 
 
 class Projector(nn.Module):
