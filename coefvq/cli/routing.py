@@ -67,7 +67,7 @@ def routing() -> None:
               help="Cost of asking a person, in place of --human-share.")  # fmt: skip
 @click.option("--audit-people", type=float, default=0.01, show_default=True,
               help="Share of automatic outcomes that a person checks at random.")  # fmt: skip
-@click.option("--audit-mllm", type=float, default=0.005, show_default=True,
+@click.option("--audit-mllm", type=float, default=0.002, show_default=True,
               help="Share sent to the MLLM at random; counts in the budget.")  # fmt: skip
 @click.option("--seed", type=int, default=0, show_default=True, help="Of everything random.")
 @click.option("--out", type=_FILE, required=True, metavar="routing.json",

@@ -35,7 +35,7 @@ class AuditPlan:
     """
 
     people: float = 0.01
-    mllm: float = 0.005
+    mllm: float = 0.002
 
     def __post_init__(self) -> None:
         for name, share in asdict(self).items():

@@ -119,7 +119,7 @@ def test_fit_writes_a_policy_that_replays(run: Run, table: Path, tmp_path: Path)
     assert done.code == 0
     made = read_policy(tmp_path / "r.json")
     assert done.json["version"] == made.version and done.json["rule"] == "entropy"
-    assert made.budget == 0.3 and made.audit.to_json() == {"people": 0.01, "mllm": 0.005}
+    assert made.budget == 0.3 and made.audit.to_json() == {"people": 0.01, "mllm": 0.002}
     again = run("replay", table, "--routing", tmp_path / "r.json", "--json")
     found = again.json
     assert again.code == 0 and set(found) >= REPLAY_KEYS
@@ -192,8 +192,8 @@ WRONG = {
     ),
     "budget": (["fit", "predictions.csv", "--budget", "1.5", "--out", "r"], "share in 0..1"),
     "below the audits": (
-        ["fit", "predictions.csv", "--budget", "0.004", "--out", "r"],
-        "the least that can be met is 0.005",
+        ["fit", "predictions.csv", "--budget", "0.001", "--out", "r"],
+        "the least that can be met is 0.002",
     ),
     "too little money": (
         ["fit", "predictions.csv", "--cost-per-thousand", "900", "--out", "r"],

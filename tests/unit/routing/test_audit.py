@@ -121,13 +121,13 @@ def test_keys_that_are_not_whole_numbers_are_refused() -> None:
         draws(np.array([0.5]), 0.5, "salt")
 
 
-@pytest.mark.parametrize("plan", [AuditPlan(), AuditPlan(0.0, 0.0), AuditPlan(0.02, 0.005)])
+@pytest.mark.parametrize("plan", [AuditPlan(), AuditPlan(0.0, 0.0), AuditPlan(0.02, 0.002)])
 def test_a_plan_survives_json(plan: AuditPlan) -> None:
     assert AuditPlan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
 
 
 def test_the_default_plan_audits_one_in_a_hundred() -> None:
-    assert AuditPlan().to_json() == {"people": 0.01, "mllm": 0.005}
+    assert AuditPlan().to_json() == {"people": 0.01, "mllm": 0.002}
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ NAN = float("nan")
         ({"budget": -0.1}, "0..1"),
         ({"budget": 1.1}, "0..1"),
         ({"budget": NAN}, "0..1"),
-        ({"budget": 0.0}, "the least that can be met is 0.005"),
+        ({"budget": 0.0}, "the least that can be met is 0.002"),
         ({"budget": 0.05, "audit": AuditPlan(0.0, 0.1)}, "the least that can be met is 0.1"),
         ({"miss_rate": 0.0}, "miss_rate"),
         ({"miss_rate": 1.0}, "miss_rate"),
