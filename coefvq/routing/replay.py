@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,12 @@ from coefvq.routing.baselines import oracle, random, stages_alone
 from coefvq.routing.curves import SHARES, DeferralCurve, apgr, cpt, deferral_curve, pgr
 from coefvq.routing.policy import RoutingPolicy
 from coefvq.routing.predictions import Predictions
-from coefvq.routing.reliability import brier, debiased_ece
+from coefvq.routing.reliability import (
+    ReliabilityRow,
+    brier,
+    debiased_ece,
+    reliability_table,
+)
 from coefvq.routing.resample import Progress, intervals
 from coefvq.routing.route import Routed, route
 from coefvq.routing.tally import Measured
@@ -50,6 +55,7 @@ class Replay:
         gap: Quality of the prefilter alone and of the MLLM alone.
         intervals: 95 % bootstrap intervals (low, high), empty if none were asked for.
         calibration: ``ece`` (debiased, 15 bins of equal mass) and ``brier`` of final probabilities.
+        reliability: Ten groups of neighbouring final probabilities against the labels.
         system_risk: R = error + lambda_cost x cost + lambda_abstention x abstention.
         mllm_missing: Rows without an MLLM score.
         notes: What a reader must know, the policy's own notes first.
@@ -69,6 +75,7 @@ class Replay:
     system_risk: Mapping[str, float]
     mllm_missing: int
     policy: RoutingPolicy
+    reliability: tuple[ReliabilityRow, ...] = ()
     notes: tuple[str, ...] = field(default=())
 
     def to_json(self) -> dict[str, Any]:
@@ -90,6 +97,7 @@ class Replay:
             "mllm_missing": self.mllm_missing,
             "system_risk": self.system_risk,
             "calibration": self.calibration,
+            "reliability": [asdict(row) for row in self.reliability],
             "rule": policy.rule,
             "version": policy.version,
             "budget": policy.budget,
@@ -166,6 +174,7 @@ def replay(
         system_risk=_system_risk(policy, cascade, lambdas),
         mllm_missing=int(len(items) - items.has_mllm.sum()),
         policy=policy,
+        reliability=_reliability(cascade),
         notes=(*policy.notes, *_notes(items, routed, gap, bootstrap)),
     )
 
@@ -193,6 +202,12 @@ def _calibration(cascade: Measured) -> dict[str, float]:
         "ece": debiased_ece(*columns, bins=BINS, weights=weights),
         "brier": brier(*columns, weights),
     }
+
+
+def _reliability(cascade: Measured) -> tuple[ReliabilityRow, ...]:
+    """Ten rows of the reliability table."""
+    weights = cascade.items.weight if cascade.items.weighted else None
+    return reliability_table(cascade.items.label, cascade.arm.probability, weights=weights)
 
 
 def _abstention_price(policy: RoutingPolicy, stated: float | None) -> float:

@@ -28,7 +28,7 @@ PROMISED = {
 ADDED = {
     "objective", "error_cost", "apgr", "cpt", "human_rate", "auto_pass_rate", "auto_flag_rate",
     "false_removal_rate", "mllm_missing", "system_risk", "calibration", "rule", "version", "notes",
-    "thresholds", "budget", "curve",
+    "thresholds", "budget", "curve", "reliability",
 }  # fmt: skip
 ARM = {
     "f1", "precision", "recall", "average_precision", "miss_rate", "error_cost", "relative_cost",
@@ -306,3 +306,10 @@ def test_a_certificate_is_shown_as_stored() -> None:
 def test_the_policys_notes_come_first() -> None:
     policy = policy_for(ITEMS).noted("Fitted on few labels.")
     assert replay(policy, ITEMS, bootstrap=1).notes[0] == "Fitted on few labels."
+
+
+def test_the_reliability_table_counts_every_item_once() -> None:
+    rows = strict(replay(policy_for(ITEMS), ITEMS))["reliability"]
+    assert sum(row["n"] for row in rows) == len(ITEMS)
+    assert all(row["low"] <= row["rate"] + 1e-9 <= row["high"] + 2e-9 for row in rows)
+    assert [row["probability"] for row in rows] == sorted(row["probability"] for row in rows)
