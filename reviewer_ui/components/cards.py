@@ -243,7 +243,7 @@ def _rationale(case: CaseView, rationale: Rationale | None, busy: str | None) ->
 
 def disagreement(case: CaseView) -> Markup:
     """One or two sentences: where the stages part, and why this came to a person."""
-    reason = h(' <span class="muted">{}</span>', _why_here(case))
+    reason = h(' <span class="muted">{}{}</span>', _why_here(case), _together(case))
     split = case.disagreement
     if split is None:
         if case.mllm is None or case.prefilter is None:
@@ -263,6 +263,13 @@ def disagreement(case: CaseView) -> Markup:
         only,
         reason,
     )
+
+
+def _together(case: CaseView) -> str:
+    """The task's probability that counts, where both stages have a part in it."""
+    if case.prefilter is None or case.mllm is None or case.probability is None:
+        return ""
+    return f" Together {probability(case.probability)}."
 
 
 def _why_here(case: CaseView) -> str:

@@ -106,6 +106,7 @@ def test_a_running_job_takes_the_place_of_its_button():
         ({}, "They disagree on hate, harassment (0.41 against 0.87); the MLLM's evidence is in "
              "speech. The stages disagree."),
         ({"disagreement": None}, "The stages agree. The stages disagree."),
+        ({"probability": 0.62}, "The stages disagree. Together 0.62."),
         ({"disagreement": None, "mllm": None}, "One stage has answered."),
         ({"disagreement": None, "policies": ()}, "No policy was judged by both stages."),
         ({"disagreement": None, "route": route(audit=True, propensity=0.02)},
@@ -116,6 +117,10 @@ def test_a_running_job_takes_the_place_of_its_button():
 )  # fmt: skip
 def test_disagreement(changes, words):
     assert words in plain(cards.disagreement(case(**changes)))
+
+
+def test_one_stage_alone_has_nothing_to_put_together():
+    assert "Together" not in plain(cards.disagreement(case(mllm=None, probability=0.4)))
 
 
 @pytest.mark.parametrize(
