@@ -18,7 +18,9 @@ class Recalibrated(Protocol):
 
 
 # Reasons that hold for one video only: nobody has judged the policy, so the video goes on.
-GAP_REASONS = frozenset({WhyNot.LANGUAGE_NOT_COVERED, WhyNot.SPEECH_NOT_UNDERSTOOD})
+GAP_REASONS = frozenset(
+    {WhyNot.LANGUAGE_NOT_COVERED, WhyNot.SPEECH_NOT_UNDERSTOOD, WhyNot.NO_PROBABILITY}
+)
 VERDICTS = {RouteName.AUTO_PASS: Verdict.OK, RouteName.AUTO_FLAG: Verdict.VIOLATION}
 
 

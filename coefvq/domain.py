@@ -50,6 +50,7 @@ class WhyNot(StrEnum):
     NO_FRAMES = "no_frames"
     LANGUAGE_NOT_COVERED = "language_not_covered"
     SPEECH_NOT_UNDERSTOOD = "speech_not_understood"
+    NO_PROBABILITY = "no_probability"
 
 
 class Modality(StrEnum):

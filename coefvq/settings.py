@@ -26,6 +26,16 @@ class Settings(BaseSettings):
     home: Path = Field(default_factory=_default_home, description="Data folder.")
     database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in the data folder.")
     mllm: str = Field("embedded", description="embedded, omni:MODEL or endpoint:URL#MODEL.")
+    endpoint_key: str = Field("", repr=False, description="Bearer token of the endpoint; secret.")
+    endpoint_timeout_s: float = Field(
+        60.0, gt=0, description="Longest answer of the endpoint, seconds a try."
+    )
+    endpoint_concurrency: int = Field(
+        4, ge=1, le=64, description="Requests to the endpoint under way at once, a process."
+    )
+    endpoint_frames: int = Field(
+        8, ge=0, le=8, description="Frames of a video sent to the endpoint; 0: text only."
+    )
     threads: int = Field(0, ge=0, description="CPU threads of the models; 0: all cores.")
     entropy_threshold: float = Field(
         0.9, ge=0.0, le=1.0, description="Escalate to the MLLM above this many bits."

@@ -39,6 +39,7 @@ WHY_NOT = {
     WhyNot.NO_FRAMES: "not covered: no frame could be read",
     WhyNot.LANGUAGE_NOT_COVERED: "not covered: the text is not English",
     WhyNot.SPEECH_NOT_UNDERSTOOD: "not covered: speech was not understood",
+    WhyNot.NO_PROBABILITY: "not covered: the model gave no probability",
 }
 ERRORS = {
     "unreadable_media": "Check that it plays elsewhere, then upload it again.",

@@ -1,14 +1,14 @@
 """Which backend: ``COEFVQ_MLLM`` names the profile.
 
 ``embedded`` (default; the small model that runs on a CPU), ``omni:MODEL`` (a large omni model on
-one GPU) or ``endpoint:URL#MODEL`` (an OpenAI-compatible server). This version holds ``embedded``;
-the other two are refused with the reason.
+one GPU) or ``endpoint:URL#MODEL`` (an OpenAI-compatible server). This version holds ``embedded``
+and ``endpoint``; ``omni`` is refused with the reason.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from coefvq.errors import SettingsError, did_you_mean
 from coefvq.mllm.backend import IsForeign, MllmBackend
@@ -49,7 +49,12 @@ def parse_profile(text: str) -> Profile:
 
 def _endpoint(text: str, rest: str) -> Profile:
     url, _, model = rest.partition("#")
-    parts = urlsplit(url)
+    parts = _split(url)
+    if "@" in parts.netloc or parts.query:  # not shown: it may hold a password or a key
+        raise SettingsError(
+            "COEFVQ_MLLM: write the endpoint's address without user, password or query; "
+            "a key goes into COEFVQ_ENDPOINT_KEY."
+        )
     if parts.scheme not in ("http", "https") or not parts.netloc or not model:
         raise SettingsError(
             f"COEFVQ_MLLM={text!r}: write endpoint:URL#MODEL, "
@@ -58,18 +63,32 @@ def _endpoint(text: str, rest: str) -> Profile:
     return Profile("endpoint", model=model, url=url)
 
 
+def _split(url: str) -> SplitResult:
+    """Split an address; one that no client could use gives empty parts."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # refuses what is no port number
+    except ValueError:
+        return SplitResult("", "", "", "", "")
+    return parts
+
+
 def load_backend(settings: Settings, *, is_foreign: IsForeign | None = None) -> MllmBackend:
     """Load the backend that ``settings.mllm`` names.
 
     Args:
         is_foreign: Says whether a text is surely not English. Without it no text is refused
-            for its language.
+            for its language; an endpoint's model reads whatever languages it knows.
 
     Raises:
         SettingsError: For an unknown profile or one that this version does not hold.
         ModelError: If weights are missing, damaged or of another version.
     """
     profile = parse_profile(settings.mllm)
+    if profile.kind == "endpoint":
+        from coefvq.mllm.endpoint import EndpointMllm
+
+        return EndpointMllm.from_settings(profile.url, profile.model, settings)
     if profile.kind != "embedded":
         raise SettingsError(
             f"COEFVQ_MLLM={settings.mllm!r}: the {profile.kind} profile is not part of this "
