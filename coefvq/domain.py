@@ -156,6 +156,9 @@ class ExpensiveSignals:
             did not follow (another language, noise); ``None`` without speech.
         screen_text: Lines with times and boxes; empty if frames show none.
         frame_times_s: Seconds of the frames that were looked at.
+        sound_states: float16 (T <= 120, 384), the speech recogniser's encoder states averaged
+            to 2 a second from second 0; no rows for empty sound, ``None`` without sound.
+        motion: float32 (M,), the MLLM stage's own motion statistics.
     """
 
     extractor: str
@@ -164,6 +167,8 @@ class ExpensiveSignals:
     screen_text: tuple[TimedText, ...] | None = None
     frame_times_s: tuple[float, ...] = ()
     warnings: tuple[str, ...] = ()
+    sound_states: NDArray[np.float16] | None = None
+    motion: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -17,13 +18,15 @@ from coefvq.errors import MediaError
 from coefvq.media.limits import MediaLimits
 from coefvq.media.sampling import sample
 from coefvq.media.sound import decode_sound
-from coefvq.signals import screen_text, speech, tower
+from coefvq.signals import screen_text, sound_states, speech, tower
+from coefvq.signals.action import ACTION_NAMES
+from coefvq.signals.action_read import read_action
 from coefvq.signals.audio import MAX_SECONDS, SOUND_NAMES, sound_statistics
 from coefvq.signals.motion import MOTION_NAMES, motion_statistics
 from coefvq.signals.visual import VISUAL_NAMES, visual_statistics
 
 CHEAP_REVISION = 1  # raise when a statistic is computed differently under the same name
-EXPENSIVE_REVISION = 1
+EXPENSIVE_REVISION = 2
 
 CHEAP_FRAMES = 8
 EXPENSIVE_FRAMES = 16
@@ -33,6 +36,7 @@ _TEXT_LONG_SIDE = 960
 _NO_PICTURES = ("no_frames", "decode_timeout")
 
 Sound = NDArray[np.float32]
+Heard = tuple[speech.Speech | None, NDArray[np.float16] | None, tuple[str, ...]]
 
 
 class CheapExtractor:
@@ -80,9 +84,9 @@ class CheapExtractor:
 
 
 class ExpensiveExtractor:
-    """What only an escalated video gets: speech and screen text, with times.
+    """What only an escalated video gets: speech, sound states, screen text, action.
 
-    Both models load at first need and are then shared by all threads.
+    The models load at first need and are then shared by all threads.
     """
 
     def __init__(self, threads: int = 0, limits: MediaLimits | None = None):
@@ -96,30 +100,52 @@ class ExpensiveExtractor:
 
     @cached_property
     def version(self) -> str:
-        """Changes when either recogniser or its weights change."""
-        parts = (version("faster-whisper"), version("rapidocr"))
+        """Changes when a recogniser, its weights or what is kept of it change."""
+        parts = (version("faster-whisper"), version("rapidocr"), *ACTION_NAMES)
         return _version("expensive", EXPENSIVE_REVISION, parts, speech.model_folder() / "model.bin")
 
     def extract(self, info: MediaInfo) -> ExpensiveSignals:
-        """Transcribe the sound and read the pictures.
+        """Listen to the sound and read the pictures, both at the same time.
 
         Raises:
             MediaError: The file cannot be opened any more.
             ModelError: The weights are not installed.
         """
-        sound, warnings = read_sound(info, self._limits, speech.MAX_SECONDS)
-        heard = speech.transcribe(sound, self._threads)
-        if sound is not None and info.duration_s > speech.MAX_SECONDS:
-            warnings = (*warnings, "speech_partial")
-        lines, times_s, more = self._read_screen(info)
+        with ThreadPoolExecutor(1, "listening") as pool:
+            listening = pool.submit(self._listen, info)
+            lines, times_s, more = self._read_screen(info)
+            motion = self._watch(info)
+            heard, states, warnings = listening.result()
         return ExpensiveSignals(
             extractor=self.version,
             speech=heard.lines if heard else None,
             speech_understood=heard.understood if heard else None,
             screen_text=lines,
             frame_times_s=times_s,
-            warnings=_unique(*warnings, *(heard.warnings if heard else ()), *more),
+            warnings=_unique(*warnings, *more),
+            sound_states=states,
+            motion=motion,
         )
+
+    def _listen(self, info: MediaInfo) -> Heard:
+        """Speech, encoder states and warnings; absent without a sound track that decodes."""
+        sound, warnings = read_sound(info, self._limits, speech.MAX_SECONDS)
+        heard = speech.transcribe(sound, self._threads)
+        if sound is None or heard is None:
+            return None, None, warnings
+        if info.duration_s > speech.MAX_SECONDS:
+            warnings = (*warnings, "speech_partial")
+        states = sound_states.encode_states(sound, self._threads)
+        return heard, states, (*warnings, *heard.warnings)
+
+    def _watch(self, info: MediaInfo) -> NDArray[np.float32] | None:
+        """Action statistics; absent where no run of frames decodes."""
+        try:
+            return read_action(info, self._limits)
+        except MediaError as error:
+            if error.code not in _NO_PICTURES:
+                raise
+            return None
 
     def _read_screen(
         self, info: MediaInfo

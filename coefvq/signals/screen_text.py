@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
-from functools import lru_cache
+from functools import cache
+from queue import LifoQueue
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -19,12 +22,12 @@ if TYPE_CHECKING:
     from rapidocr import RapidOCR
 
 LONG_SIDE = 960
+_FIND_SIDE = 736  # lines are found at this size and read at the full one
 MOST_READ = 8
 _THUMB = (40, 24)  # cells that two frames are compared by
 _NEAR = 8.0  # largest difference of a cell's mean (0..255) between frames that read alike
 _SCORE = 0.6  # lines that the recogniser doubts more are left out
 _ALIKE = 0.8  # share of equal letters that makes two lines one
-_LOCK = threading.Lock()
 
 Frames = NDArray[np.uint8]
 Box = tuple[float, float, float, float]
@@ -58,7 +61,8 @@ def read_frames(
         shows it and ends at the next frame that was read and does not.
     """
     groups = _groups(frames)
-    readings = [read(frames[group[0]], threads) for group in groups]
+    with ThreadPoolExecutor(_cores(threads), "reading") as pool:
+        readings = list(pool.map(lambda group: read(frames[group[0]], threads), groups))
     order = sorted((index, number) for number, group in enumerate(groups) for index in group)
     seen = [(float(times_s[index]), readings[number]) for index, number in order]
     return join_over_time(seen, duration_s)
@@ -88,8 +92,8 @@ def read(frame: NDArray[np.uint8], threads: int = 0) -> tuple[Line, ...]:
     """Lines of one RGB frame (H, W, 3), from top to bottom."""
     small = _shrink(frame)
     height, width = small.shape[:2]
-    with _LOCK:
-        found: Any = _engine(threads)(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
+    with _engine(threads) as engine:
+        found: Any = engine(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
     if not found.txts:
         return ()
     rows = zip(found.txts, found.scores, found.boxes, strict=True)
@@ -160,8 +164,32 @@ def _alike(a: str, b: str) -> bool:
     return SequenceMatcher(None, a.lower(), b.lower(), autojunk=False).ratio() >= _ALIKE
 
 
-@lru_cache(maxsize=2)
-def _engine(threads: int) -> RapidOCR:
+def _cores(threads: int) -> int:
+    return threads or len(os.sched_getaffinity(0))
+
+
+@cache
+def _idle(count: int) -> LifoQueue[RapidOCR | None]:
+    """Places for engines of one thread each; one is built when its place is first taken."""
+    places: LifoQueue[RapidOCR | None] = LifoQueue()
+    for _ in range(count):
+        places.put(None)
+    return places
+
+
+@contextmanager
+def _engine(threads: int) -> Iterator[RapidOCR]:
+    """An engine that nobody else uses: frames side by side cost less than threads in one."""
+    idle = _idle(_cores(threads))
+    engine = idle.get()
+    try:
+        engine = engine or _build()
+        yield engine
+    finally:
+        idle.put(engine)
+
+
+def _build() -> RapidOCR:
     from rapidocr import RapidOCR
 
     return RapidOCR(
@@ -170,7 +198,7 @@ def _engine(threads: int) -> RapidOCR:
             "Global.use_cls": False,  # text upside down is rare and the check costs a model
             "Global.max_side_len": LONG_SIDE,
             "Det.limit_type": "max",  # the default enlarges small frames
-            "Det.limit_side_len": LONG_SIDE,
-            "EngineConfig.onnxruntime.intra_op_num_threads": threads or -1,
+            "Det.limit_side_len": _FIND_SIDE,
+            "EngineConfig.onnxruntime.intra_op_num_threads": 1,
         }
     )

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from coefvq.errors import MediaError
+from coefvq.errors import MediaError, ModelError
 from coefvq.media.probe import probe
 from coefvq.signals import extract, speech
+from coefvq.signals.action import ACTION_NAMES
 from coefvq.signals.audio import SOUND_NAMES
 from coefvq.signals.extract import CheapExtractor, ExpensiveExtractor
 from coefvq.signals.motion import MOTION_NAMES
@@ -110,7 +111,7 @@ def test_threads_agree(cheap):
 
 def test_versions_are_stable_and_follow_the_revision(cheap, expensive, monkeypatch):
     assert cheap.version.startswith("cheap-1-")
-    assert expensive.version.startswith("expensive-1-")
+    assert expensive.version.startswith("expensive-2-")
     assert CheapExtractor().version == cheap.version
     monkeypatch.setattr(extract, "VISUAL_NAMES", (*VISUAL_NAMES, "new"))
     assert CheapExtractor().version != cheap.version
@@ -141,8 +142,18 @@ def test_expensive_signals_of_a_clip_without_words(expensive, tmp_path, with_aud
     assert signals.speech == speech_found
     assert signals.speech_understood is None
     assert signals.screen_text == ()
+    assert (signals.sound_states is not None) is with_audio
     assert 1 <= len(signals.frame_times_s) <= 16
     assert signals.extractor == expensive.version
+
+
+def test_expensive_signals_survive_the_cache_and_are_the_same_every_time(expensive):
+    info = probe(VIDEOS / "b.mp4")
+    signals = expensive.extract(info)
+    assert signals.sound_states.shape == (10, 384)
+    assert signals.motion.shape == (len(ACTION_NAMES),)
+    assert np.isfinite(signals.motion).all()
+    assert dump(load(dump(signals))) == dump(signals) == dump(expensive.extract(info))
 
 
 def test_long_sound_is_heard_in_part_and_says_so(expensive, tmp_path, monkeypatch):
@@ -156,10 +167,22 @@ def test_pictures_that_no_longer_decode_leave_the_speech(expensive, tmp_path, mo
         raise MediaError("no frame", code="no_frames")
 
     monkeypatch.setattr(extract, "sample", fail)
+    monkeypatch.setattr(extract, "read_action", fail)
     signals = expensive.extract(probe(make.clip(tmp_path / "clip.mp4")))
     assert signals.screen_text is None
+    assert signals.motion is None
     assert signals.speech == ()
+    assert signals.sound_states is not None
     assert "screen_text_failed" in signals.warnings
+
+
+def test_a_failure_while_listening_is_not_swallowed(expensive, tmp_path, monkeypatch):
+    def fail(*_args):
+        raise ModelError("no weights")
+
+    monkeypatch.setattr(speech, "transcribe", fail)
+    with pytest.raises(ModelError, match="no weights"):
+        expensive.extract(probe(make.clip(tmp_path / "clip.mp4")))
 
 
 def test_recognisers_load_only_when_needed():
