@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q install
 DEBIAN_TEST_PACKAGES := chromium espeak-ng ffmpeg
 
-.PHONY: help setup run test test-setup lint bench bench-routing clean
+.PHONY: help setup run test test-setup test-llamacpp lint bench bench-routing clean
 .DEFAULT_GOAL := help
 
 help:  ## This list
@@ -45,6 +45,9 @@ test-setup: $(VENV)/.installed-dev
 
 test: test-setup  ## Everything the tests need, then all tests
 	$(BIN)/python -m pytest
+
+test-llamacpp: $(VENV)/.installed-dev  ## Endpoint backend against llama.cpp (builds for minutes)
+	tools/test_llamacpp.sh $(BIN)/python
 
 lint: $(VENV)/.installed-dev  ## ruff, mypy and the floors
 	$(BIN)/ruff check .

@@ -1,13 +1,12 @@
-"""The MLLM stage on a server: one request a policy, scored by the labels' log-probabilities."""
+"""The MLLM stage on a server: one question a policy, scored by the labels' probabilities."""
 
 from __future__ import annotations
 
 import hashlib
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 from coefvq import taxonomy
@@ -15,23 +14,19 @@ from coefvq.domain import Assessment, Modality, PolicyScore, Rationale, Stage, W
 from coefvq.media.limits import MediaLimits
 from coefvq.mllm.backend import MllmInput
 from coefvq.mllm.endpoint import content, reasons
-from coefvq.mllm.endpoint.capabilities import Capabilities, probe
+from coefvq.mllm.endpoint.capabilities import REFUSALS, Capabilities, probe
 from coefvq.mllm.endpoint.client import EndpointClient, EndpointError
-from coefvq.mllm.endpoint.labels import Labels, has_logprobs, read_labels
+from coefvq.mllm.endpoint.content import Texts
+from coefvq.mllm.endpoint.dialects import Attached
+from coefvq.mllm.endpoint.footage import MAX_FRAMES, TEXT, Pictures, footage_of
+from coefvq.mllm.endpoint.labels import Labels
+from coefvq.mllm.endpoint.scoring import Answer, Question
 from coefvq.settings import Settings
 from coefvq.taxonomy import Policy
 
 # A few stills do not show whether anything moved between them.
 _NOT_IN_STILLS = frozenset({"static_slideshow"})
 _TEXTS = frozenset({Modality.SPEECH, Modality.SCREEN_TEXT, Modality.CAPTION})
-
-
-@dataclass(frozen=True)
-class _Answer:
-    labels: Labels | None
-    has_logprobs: bool
-    tokens_in: int
-    tokens_out: int
 
 
 class EndpointMllm:
@@ -43,7 +38,7 @@ class EndpointMllm:
         model: str,
         *,
         concurrency: int = 4,
-        frames: int = content.MAX_FRAMES,
+        frames: int = MAX_FRAMES,
         limits: MediaLimits | None = None,
     ):
         """Keep the client; the server is asked for the first time at the first video.
@@ -100,17 +95,7 @@ class EndpointMllm:
             EndpointError: If the server did not answer every question; nothing is kept then.
         """
         started = time.perf_counter()
-        texts, frames = self._read(item)
-        scores, open_policies = {}, []
-        for name, policy in taxonomy.policies().items():
-            why_not = self._why_not(policy, item, texts, frames)
-            if why_not is None:
-                open_policies.append(policy)
-            else:
-                scores[name] = PolicyScore(name, None, covered=False, why_not=why_not)
-        answers = self._ask_all(open_policies, texts, frames)
-        for policy, answer in zip(open_policies, answers, strict=True):
-            scores[policy.id] = _score(policy.id, answer.labels)
+        scores, answers = self._scored(item, content.texts_of(item))
         return Assessment(
             stage=Stage.MLLM,
             model_version=self.version,
@@ -125,28 +110,88 @@ class EndpointMllm:
         asked = reasons.asked(item, assessment)
         if not asked.chosen:
             return reasons.no_rationale(asked, "no policy is covered.")
+        texts = content.texts_of(item)
         try:
-            texts, frames = self._read(item)
-            request = self._capabilities().dialect.structured(
-                self._model,
-                reasons.rationale_messages(texts, frames, asked.policies),
-                reasons.schema(asked.policies),
-                reasons.MAX_TOKENS,
-            )
-            answer = self._client.post("chat/completions", request)
+            answer = self._reasons(item, texts, asked.policies)
             return reasons.read_rationale(answer, asked, texts.truncated)
         except EndpointError as error:
             return reasons.no_rationale(asked, str(error))
         except ValueError:
             return reasons.no_rationale(asked, "the server's answer was not the JSON asked for.")
 
-    def _read(self, item: MllmInput) -> tuple[content.Texts, content.Frames]:
-        count = 0 if self._capabilities().pictures is False else self._frames
-        return content.texts_of(item), content.frames_of(item.info, self._limits, count)
+    def _reasons(self, item: MllmInput, texts: Texts, policies: Sequence[str]) -> dict[str, Any]:
+        """Ask for reasons after a schema; for any JSON where the server refuses a schema."""
+        found = self._capabilities()
+        attached = next(self._attachments(item, found))
+        asked = reasons.rationale_messages(texts, attached, policies)
+        wanted = (reasons.schema(policies), reasons.MAX_TOKENS, attached.fields)
+        request = found.dialect.structured(self._model, asked, *wanted)
+        try:
+            return self._client.post("chat/completions", request)
+        except EndpointError as error:
+            if error.status not in REFUSALS | {500}:
+                raise
+        request = found.dialect.structured(self._model, asked, *wanted, loose=True)
+        return self._client.post("chat/completions", request)
+
+    def _scored(
+        self, item: MllmInput, texts: Texts
+    ) -> tuple[dict[str, PolicyScore], Sequence[Answer]]:
+        """Ask in the best form; in the next one where the server refuses this video's."""
+        found = self._capabilities()
+        for attached in self._attachments(item, found):
+            # Without a way to a probability nothing is sent, and pictures make no difference.
+            seen = attached.footage.form.pictures is not Pictures.NONE or found.scorer is None
+            scores, open_policies = self._sorted_out(item, texts, seen)
+            asked = [Question(policy, texts, attached) for policy in open_policies]
+            try:
+                first = self._ask(found, asked[:1])
+            except EndpointError as error:
+                if error.status in REFUSALS and attached.footage.form != TEXT:
+                    continue
+                raise
+            # The first question went alone: it warms the prefix, and what is refused or down
+            # is asked once. From here on a failure is one of the whole video.
+            answers = [*first, *self._ask(found, asked[1:])]
+            for policy, answer in zip(open_policies, answers, strict=True):
+                scores[policy.id] = _score(policy.id, answer.labels)
+            return scores, answers
+        raise AssertionError("the last form is the text alone")
+
+    def _attachments(self, item: MllmInput, found: Capabilities) -> Iterator[Attached]:
+        """What can be sent of this video, best form first, the text alone last."""
+        count = self._frames if item.info is not None else 0
+        for form in found.forms(count):
+            footage = footage_of(item.info, self._limits, count, form)
+            if footage is not None:
+                yield found.dialect.attach(footage, count)
+
+    def _sorted_out(
+        self, item: MllmInput, texts: Texts, seen: bool
+    ) -> tuple[dict[str, PolicyScore], list[Policy]]:
+        """Policies that have no answer here, and those to be asked about."""
+        scores, open_policies = {}, []
+        for name, policy in taxonomy.policies().items():
+            why_not = self._why_not(policy, item, texts, seen)
+            if why_not is None:
+                open_policies.append(policy)
+            else:
+                scores[name] = PolicyScore(name, None, covered=False, why_not=why_not)
+        return scores, open_policies
+
+    def _ask(self, found: Capabilities, questions: Sequence[Question]) -> list[Answer]:
+        scorer = found.scorer
+        if scorer is None:
+            return [Answer(None) for _ in questions]
+        if len(questions) < 2:
+            return [scorer.ask(question) for question in questions]
+        with ThreadPoolExecutor(max_workers=self._concurrency) as pool:
+            return list(pool.map(scorer.ask, questions))
 
     def _capabilities(self) -> Capabilities:
+        """What the server takes; asked anew where it gave no probabilities so far."""
         with self._probing:
-            if self._found is None:
+            if self._found is None or self._found.scorer is None:
                 self._found = probe(self._client, self._model)
             return self._found
 
@@ -155,51 +200,22 @@ class EndpointMllm:
         answerable = Modality.COPY not in policy.modalities and policy.id not in _NOT_IN_STILLS
         return seen and answerable
 
-    def _why_not(
-        self, policy: Policy, item: MllmInput, texts: content.Texts, frames: content.Frames
-    ) -> str | None:
+    def _why_not(self, policy: Policy, item: MllmInput, texts: Texts, seen: bool) -> str | None:
         if not self._asks(policy):
             return WhyNot.NOT_TRAINED
         if Modality.SPEECH in policy.modalities and item.expensive.speech_understood is False:
             return WhyNot.SPEECH_NOT_UNDERSTOOD
         # A "no" from the text alone would say nothing about what can be seen.
-        if Modality.VISUAL in policy.modalities and not frames.jpegs:
-            return WhyNot.NO_MEDIA if item.info is None else WhyNot.NO_FRAMES
+        if Modality.VISUAL in policy.modalities and item.info is None:
+            return WhyNot.NO_MEDIA
+        if Modality.VISUAL in policy.modalities and not seen:
+            return WhyNot.NO_FRAMES
         if _TEXTS.issuperset(policy.modalities) and not texts.fields:
             return WhyNot.NOTHING_TO_READ
         return None
-
-    def _ask_all(
-        self, policies: Sequence[Policy], texts: content.Texts, frames: content.Frames
-    ) -> list[_Answer]:
-        """Ask the first policy alone: it warms the prefix, and a server that is down is asked once.
-
-        A server that gave no log-probabilities is not asked again for the other policies.
-        """
-        if not policies:
-            return []
-        first = self._ask(policies[0], texts, frames)
-        rest = policies[1:]
-        if not first.has_logprobs:
-            return [first, *(_Answer(None, False, 0, 0) for _ in rest)]
-        with ThreadPoolExecutor(max_workers=self._concurrency) as pool:
-            return [first, *pool.map(lambda policy: self._ask(policy, texts, frames), rest)]
-
-    def _ask(self, policy: Policy, texts: content.Texts, frames: content.Frames) -> _Answer:
-        asked = content.scoring_messages(texts, frames, policy)
-        request = self._capabilities().dialect.scoring(self._model, asked)
-        answer = self._client.post("chat/completions", request)
-        tokens = (_tokens(answer, name) for name in ("prompt_tokens", "completion_tokens"))
-        return _Answer(read_labels(answer), has_logprobs(answer), *tokens)
 
 
 def _score(policy: str, labels: Labels | None) -> PolicyScore:
     if labels is None:
         return PolicyScore(policy, None, covered=False, why_not=WhyNot.NO_PROBABILITY)
     return PolicyScore(policy, labels.probability, label_mass=labels.label_mass)
-
-
-def _tokens(answer: dict[str, Any], name: str) -> int:
-    usage = answer.get("usage")
-    count = usage.get(name) if isinstance(usage, dict) else None
-    return count if isinstance(count, int) and not isinstance(count, bool) and count > 0 else 0

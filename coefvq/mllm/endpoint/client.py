@@ -2,7 +2,8 @@
 
 Connections that fail or break, and the states 429, 500, 502, 503 and 504, are tried again with
 exponential backoff; ``Retry-After`` is kept. A timeout is not tried again: a second copy of the
-request would only add to the load that made the first one slow. Redirects are never followed,
+request would only add to the load that made the first one slow; nor is a failed TLS handshake,
+which will not mend itself. Redirects are never followed,
 because the key and the video's content would go to an address that nobody chose. Proxies and
 ``.netrc`` of the environment are not used.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import json
 import random
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -113,22 +115,27 @@ class EndpointClient:
 
     def get(self, path: str) -> dict[str, Any]:
         """Return the JSON object at ``path``; see ``post`` for the errors."""
-        return self._tried("GET", path, None)
+        return self._tried("GET", f"{self.url}/{path}", None)
 
-    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    def post(self, path: str, body: dict[str, Any], *, at_root: bool = False) -> dict[str, Any]:
         """Send a JSON object and return the one that comes back.
+
+        Args:
+            at_root: Whether ``path`` stands beside ``/v1``, not below it.
 
         Raises:
             EndpointError: If no usable answer came, with what to do about it.
         """
         # ASCII only: whatever the texts hold, the bytes that leave are valid JSON.
-        return self._tried("POST", path, json.dumps(body, allow_nan=False).encode("ascii"))
+        content = json.dumps(body, allow_nan=False).encode("ascii")
+        base = self.url.removesuffix("/v1") if at_root else self.url
+        return self._tried("POST", f"{base}/{path}", content)
 
-    def _tried(self, method: str, path: str, content: bytes | None) -> dict[str, Any]:
+    def _tried(self, method: str, place: str, content: bytes | None) -> dict[str, Any]:
         for attempt in range(1, self._retry.attempts + 1):
             try:
                 with self._places:
-                    return self._once(method, path, content)
+                    return self._once(method, place, content)
             except _Again as again:
                 wait = self._wait_s(again, attempt)
                 if wait is None:
@@ -145,15 +152,17 @@ class EndpointClient:
         longest = self._retry.base_s * 2.0 ** (attempt - 1)
         return longest * random.uniform(0.5, 1.0)
 
-    def _once(self, method: str, path: str, content: bytes | None) -> dict[str, Any]:
+    def _once(self, method: str, place: str, content: bytes | None) -> dict[str, Any]:
         headers = {"Content-Type": "application/json"} if content is not None else {}
-        place, deadline = f"{self.url}/{path}", self._clock() + self._timeout_s
+        deadline = self._clock() + self._timeout_s
         try:
             with self._http.stream(method, place, content=content, headers=headers) as answer:
                 body = self._body(answer, deadline)
         except httpx.TimeoutException as error:
             raise self._too_slow() from error
         except httpx.TransportError as error:
+            if _is_tls(error):
+                raise self._untrusted() from error
             raise _Again(
                 EndpointError(
                     f"No answer from {self.url} ({type(error).__name__}). "
@@ -185,6 +194,12 @@ class EndpointClient:
         return EndpointError(
             f"{self.url} did not answer within {self._timeout_s:g} s. Check the server's load, "
             "or raise COEFVQ_ENDPOINT_TIMEOUT_S."
+        )
+
+    def _untrusted(self) -> EndpointError:
+        return EndpointError(
+            f"No secure connection to {self.url}: its certificate is not trusted, or it does not "
+            "speak https. Check the address in COEFVQ_MLLM and the server's certificate."
         )
 
     def _parsed(self, body: bytes) -> dict[str, Any]:
@@ -237,6 +252,15 @@ def retry_after_s(header: str | None, now: datetime | None = None) -> float | No
         return None
     when = when if when.tzinfo else when.replace(tzinfo=UTC)
     return max(0.0, (when - (now or datetime.now(UTC))).total_seconds())
+
+
+def _is_tls(error: BaseException | None) -> bool:
+    """Whether a failed handshake is what stands behind a failed connection."""
+    while error is not None:
+        if isinstance(error, ssl.SSLError) or "[SSL" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _advice(status: int) -> str:

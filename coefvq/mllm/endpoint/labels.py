@@ -7,6 +7,7 @@ summed, all of NO too::
 
 Nothing is calibrated: p is what the model says. A text answer without log-probabilities is not
 turned into a probability, nor is one in whose named tokens neither label occurs.
+The names of tokens are read with what tokenizers and chatty models put around a word.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from coefvq.mllm.endpoint.client import EndpointError
 
 TOP_LOGPROBS = 20
 YES, NO = "yes", "no"
+SPELLINGS = ("Yes", "No", " Yes", " No", "yes", "no", "YES", "NO")
 # What tokenizers and chatty models put around a word: word-start marks, quotes, emphasis.
 _AROUND = " \t\r\n\u2581\u0120\u010a\"'`*.,:!"
 _ROUNDING = 0.01
@@ -28,10 +30,13 @@ _LEAST = -1e4  # of a log-probability; a longer number would not fit a float
 
 @dataclass(frozen=True)
 class Labels:
-    """Probability of YES among the labels, 0..1, and the share of both labels, 0..1."""
+    """Probability of YES among the labels, 0..1, and the share of both labels, 0..1.
+
+    The share is ``None`` where the server does not tell it.
+    """
 
     probability: float
-    label_mass: float
+    label_mass: float | None
 
 
 def read_labels(answer: dict[str, Any]) -> Labels | None:
@@ -63,8 +68,8 @@ def from_tokens(tokens: Sequence[tuple[str, float]]) -> Labels | None:
     """
     mass = {YES: 0.0, NO: 0.0}
     for token, logprob in tokens:
-        label = token.strip(_AROUND).casefold()
-        if label in mass:
+        label = label_of(token)
+        if label is not None:
             mass[label] += math.exp(min(0.0, logprob))
     total = mass[YES] + mass[NO]
     if total > 1.0 + _ROUNDING:
@@ -72,6 +77,23 @@ def from_tokens(tokens: Sequence[tuple[str, float]]) -> Labels | None:
     if total <= 0.0:
         return None
     return Labels(mass[YES] / total, min(1.0, total))
+
+
+def label_of(text: str) -> str | None:
+    """``YES`` or ``NO`` if the text is a spelling of it, else ``None``."""
+    word = text.strip(_AROUND).casefold()
+    return word if word in (YES, NO) else None
+
+
+def spoken(answer: dict[str, Any]) -> str:
+    """The text of a chat completion; empty where there is none.
+
+    Raises:
+        EndpointError: If the answer is not a chat completion.
+    """
+    message = first_choice(answer).get("message")
+    text = message.get("content") if isinstance(message, dict) else None
+    return text if isinstance(text, str) else ""
 
 
 def first_choice(answer: dict[str, Any]) -> dict[str, Any]:

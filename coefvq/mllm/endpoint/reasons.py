@@ -15,8 +15,9 @@ from typing import Any
 from coefvq import taxonomy
 from coefvq.domain import Assessment, Evidence, Modality, PolicyScore, Rationale, TimedText
 from coefvq.mllm.backend import MllmInput
-from coefvq.mllm.endpoint.content import SYSTEM, Frames, Texts, messages
-from coefvq.mllm.endpoint.labels import first_choice
+from coefvq.mllm.endpoint.content import SYSTEM, Texts, messages
+from coefvq.mllm.endpoint.dialects import Attached
+from coefvq.mllm.endpoint.labels import spoken
 from coefvq.mllm.prompt import lines_of
 from coefvq.mllm.rationale import EXPLAIN_FROM, MAX_POINTS, MAX_QUOTE, verify_quotes
 from coefvq.mllm.sanitise import sanitise
@@ -63,7 +64,7 @@ def schema(policies: Sequence[str]) -> dict[str, Any]:
     return _object({"for": points, "against": points, "summary": {"type": "string"}})
 
 
-def rationale_messages(texts: Texts, frames: Frames, policies: Sequence[str]) -> list[dict]:
+def rationale_messages(texts: Texts, attached: Attached, policies: Sequence[str]) -> list[dict]:
     """Ask for reasons for and against a violation of these policies."""
     rules = "\n".join(f"{name}: {sanitise(taxonomy.policy(name).guideline)}" for name in policies)
     ask = (
@@ -73,7 +74,7 @@ def rationale_messages(texts: Texts, frames: Frames, policies: Sequence[str]) ->
         '{"for": [{"policy", "quote", "remark"}], "against": [the same], "summary"}. '
         "The summary is one sentence."
     )
-    return messages(SYSTEM, texts, frames, ask)
+    return messages(SYSTEM, texts, attached, ask)
 
 
 def read_rationale(answer: dict[str, Any], asked: Asked, truncated: bool = False) -> Rationale:
@@ -83,7 +84,7 @@ def read_rationale(answer: dict[str, Any], asked: Asked, truncated: bool = False
         EndpointError: If the answer is not a chat completion.
         ValueError: If it holds no JSON object.
     """
-    found = _json_object(_text(first_choice(answer)))
+    found = _json_object(spoken(answer))
     points_for, evidence_for, lost_for = _points(found.get("for"), asked)
     points_against, evidence_against, lost_against = _points(found.get("against"), asked)
     remark = _clean(found.get("summary"))
@@ -159,12 +160,6 @@ def _place(quote: str, item: MllmInput) -> tuple[Modality, float, float] | None:
         if quote in shown.raw:
             return shown.modality, shown.start_s, shown.end_s
     return None
-
-
-def _text(choice: dict[str, Any]) -> str:
-    message = choice.get("message")
-    content = message.get("content") if isinstance(message, dict) else None
-    return content if isinstance(content, str) else ""
 
 
 def _json_object(text: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """A real HTTP server on loopback that answers from a script, and the exchanges it is fed with.
 
-The exchanges are written from the servers' documented formats.
+The exchanges are written from the servers' documented formats. As real servers do, it counts
+pictures, videos and sound among the prompt's tokens, unless told that it drops them.
 """
 
 from __future__ import annotations
@@ -16,18 +17,20 @@ from typing import Any
 
 from coefvq.domain import ExpensiveSignals, PostedText, TimedText
 from coefvq.mllm.backend import MllmInput
+from coefvq.mllm.endpoint.capabilities import TRIAL
 
 MODEL = "org/some-model"
 
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer; ``drop`` closes the connection without a word."""
+    """One answer; ``drop`` closes the connection without a word, ``cut`` in its middle."""
 
     body: Any = None
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     drop: bool = False
+    cut: bool = False
 
     def content(self) -> bytes:
         return self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
@@ -55,6 +58,16 @@ class FakeServer:
 
     @property
     def chats(self) -> list[Seen]:
+        """Questions about videos."""
+        return [one for one in self._asked if question(one) != TRIAL]
+
+    @property
+    def trials(self) -> list[Seen]:
+        """Questions about nothing, to see what the server takes."""
+        return [one for one in self._asked if question(one) == TRIAL]
+
+    @property
+    def _asked(self) -> list[Seen]:
         return [one for one in self.seen if one.path.endswith("/chat/completions")]
 
     def handle(self, seen: Seen) -> Reply:
@@ -76,6 +89,7 @@ def serving(respond: Respond) -> Iterator[FakeServer]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # headers and body are two writes
 
         def _answer(self) -> None:
             length = int(self.headers.get("Content-Length", 0))
@@ -91,7 +105,8 @@ def serving(respond: Respond) -> Iterator[FakeServer]:
                 self.send_header(name, value)
             self.end_headers()
             try:
-                self.wfile.write(content)
+                self.wfile.write(content[: len(content) // 2] if reply.cut else content)
+                self.close_connection = self.close_connection or reply.cut
             except OSError:  # a client that had enough has hung up
                 self.close_connection = True
 
@@ -142,12 +157,41 @@ def completion(
     }
 
 
-def answering(chat: Any, listed: Any = None) -> Respond:
-    """Answer the probe and then ``chat`` (a body or a ``Reply``) to every question."""
+def kinds_in(body: Any) -> list[str]:
+    """Types of the parts of the user's message; a string is one text."""
+    content = body["messages"][-1]["content"]
+    return ["text"] if isinstance(content, str) else [part["type"] for part in content]
+
+
+def counted(body: dict[str, Any], seen: Seen, dropped: frozenset[str] = frozenset()) -> Reply:
+    """A chat completion with its prompt's length: 100 and 10 for each part but text."""
+    extra = [kind for kind in kinds_in(seen.body) if kind != "text" and kind not in dropped]
+    hears = (seen.body.get("mm_processor_kwargs") or {}).get("use_audio_in_video", False)
+    tokens = 100 + 10 * len(extra) + 5 * bool(hears)
+    return Reply(body | {"usage": {"prompt_tokens": tokens, "completion_tokens": 1}})
+
+
+def answering(
+    chat: Any, listed: Any = None, refused: tuple[str, ...] = (), dropped: tuple[str, ...] = ()
+) -> Respond:
+    """Answer ``GET /models`` and then ``chat`` (a body or a ``Reply``) to every question.
+
+    Args:
+        refused: Kinds of parts that are answered with HTTP 400.
+        dropped: Kinds of parts that are left out without a word.
+    """
 
     def respond(seen: Seen) -> Reply:
-        body = (listed or models()) if seen.path.endswith("/models") else chat
-        return body if isinstance(body, Reply) else Reply(body)
+        if seen.path.endswith("/models"):
+            body = listed or models("openai")
+            return body if isinstance(body, Reply) else Reply(body)
+        if not seen.path.endswith("/chat/completions"):
+            return Reply({"detail": "Not Found"}, 404)
+        if set(refused) & set(kinds_in(seen.body)):
+            return Reply({"error": "no such input"}, 400)
+        if isinstance(chat, Reply):
+            return chat
+        return counted(chat, seen, frozenset(dropped))
 
     return respond
 

@@ -14,6 +14,7 @@ from coefvq.errors import ModelError, SettingsError
 from coefvq.media.probe import probe as probe_media
 from coefvq.mllm.backend import MllmBackend, MllmInput
 from coefvq.mllm.endpoint import EndpointMllm
+from coefvq.mllm.endpoint.capabilities import TRIAL
 from coefvq.mllm.endpoint.client import EndpointClient
 from coefvq.mllm.profiles import load_backend
 from coefvq.settings import PREFIX, Settings, load_settings
@@ -117,10 +118,11 @@ def test_text_alone_is_scored_for_the_rules_on_text() -> None:
 
 def test_each_policy_gets_its_own_answer_to_its_own_question() -> None:
     def respond(seen: Seen) -> Reply:
-        if seen.path.endswith("/models"):
-            return Reply(models())
+        if not seen.path.endswith("/chat/completions"):
+            return answering(None)(seen)
         scam = taxonomy.policy("scam_spam").question in question(seen)
-        return Reply(completion({"Yes": 0.9, "No": 0.1} if scam else {"Yes": 0.2, "No": 0.8}))
+        chances = {"Yes": 0.9, "No": 0.1} if scam else {"Yes": 0.2, "No": 0.8}
+        return answering(completion(chances))(seen)
 
     with serving(respond) as server:
         found = backend(server.url).assess(item())
@@ -198,8 +200,8 @@ def test_nothing_to_read_asks_nothing() -> None:
 @pytest.mark.parametrize(
     ("chat", "asked"),
     [
-        pytest.param(completion(None, "Yes"), 1, id="no log-probabilities, so no second question"),
-        pytest.param(completion(None, ""), 1, id="empty content"),
+        pytest.param(completion(None, "Yes"), 0, id="no log-probabilities, so no question"),
+        pytest.param(completion(None, ""), 0, id="empty content"),
         pytest.param(completion({"Sure": 1.0}), 2, id="neither label"),
     ],
 )
@@ -228,8 +230,14 @@ def test_a_failing_server_is_an_error_that_the_cascade_knows(reply: Reply, says:
 
 
 def test_half_an_answer_is_no_answer() -> None:
-    answers = iter([Reply(models()), Reply(YES), Reply({}, 400)])
-    with serving(lambda _: next(answers)) as server, pytest.raises(ModelError, match="HTTP 400"):
+    first: list[str] = []
+
+    def respond(seen: Seen) -> Reply:
+        if seen.path.endswith("/chat/completions") and question(seen) != TRIAL:
+            first.append(question(seen))
+        return Reply({}, 400) if len(first) > 1 else answering(YES)(seen)
+
+    with serving(respond) as server, pytest.raises(ModelError, match="HTTP 400"):
         backend(server.url).assess(item())
 
 

@@ -10,7 +10,15 @@ from coefvq import taxonomy
 from coefvq.domain import Assessment, PolicyScore, Stage, TimedText
 from coefvq.mllm.endpoint import EndpointMllm
 from coefvq.mllm.endpoint.client import EndpointClient
-from tests.unit.mllm.endpoint.server import MODEL, Reply, answering, completion, item, serving
+from tests.unit.mllm.endpoint.server import (
+    MODEL,
+    Reply,
+    Seen,
+    answering,
+    completion,
+    item,
+    serving,
+)
 
 YES = completion({"Yes": 0.6, "No": 0.2, "I": 0.1})
 
@@ -101,6 +109,20 @@ def test_a_rationale_that_failed_is_absent_and_says_so(reply: object, says: str)
         found = backend(server.url).explain(item(), scored(**BOTH))
     assert "No reasons: " in found.summary and says in found.summary
     assert found.evidence == () and found.points_for == () and found.points_against == ()
+
+
+@pytest.mark.parametrize("status", [400, 422, 500])
+def test_a_server_without_schemas_is_asked_for_any_json(status: int) -> None:
+    good = answering(completion(None, json.dumps(GOOD)))
+
+    def respond(seen: Seen) -> Reply:
+        form = (seen.body or {}).get("response_format", {}).get("type")
+        return Reply({"error": "unknown"}, status) if form == "json_schema" else good(seen)
+
+    with serving(respond) as server:
+        found = backend(server.url).explain(item(), scored(**BOTH))
+    assert len(found.evidence) == 3
+    assert server.chats[-1].body["response_format"] == {"type": "json_object"}
 
 
 def test_with_nothing_covered_there_is_nothing_to_explain() -> None:

@@ -11,67 +11,13 @@ from hypothesis import strategies as st
 from coefvq import taxonomy
 from coefvq.domain import ExpensiveSignals, PostedText, TimedText
 from coefvq.mllm.backend import MllmInput
-from coefvq.mllm.endpoint.capabilities import probe
-from coefvq.mllm.endpoint.client import EndpointClient, EndpointError
-from coefvq.mllm.endpoint.content import (
-    MAX_CHARS,
-    Frames,
-    scoring_messages,
-    texts_of,
-)
-from coefvq.mllm.endpoint.dialects import DIALECTS
+from coefvq.mllm.endpoint.content import MAX_CHARS, scoring_messages, texts_of
+from coefvq.mllm.endpoint.dialects import DIALECTS, Attached
 from coefvq.mllm.endpoint.reasons import schema
-from tests.unit.mllm.endpoint.server import MODEL, Reply, item, models, serving
+from tests.unit.mllm.endpoint.server import item
 
 POLICY = taxonomy.policy("hate_harassment")
 MESSAGES = [{"role": "user", "content": "x"}]
-
-
-@pytest.mark.parametrize(
-    ("reply", "dialect", "pictures"),
-    [
-        pytest.param(Reply(models("vllm", max_model_len=32768)), "vllm", None, id="vllm"),
-        pytest.param(Reply(models("sglang", root=MODEL)), "sglang", None, id="sglang"),
-        pytest.param(
-            Reply(
-                models(
-                    "llamacpp", id="m.gguf", architecture={"input_modalities": ["text", "image"]}
-                )
-            ),
-            "llamacpp",
-            True,
-            id="llama.cpp under another name",
-        ),
-        pytest.param(
-            Reply(models("llamacpp", architecture={"input_modalities": ["text"]})),
-            "llamacpp",
-            False,
-            id="llama.cpp, text",
-        ),
-        pytest.param(Reply(models("openai-internal")), "openai", None, id="openai"),
-        pytest.param(Reply({"data": []}), "openai", None, id="no models"),
-        pytest.param(Reply({"data": [7, {"id": 1}]}), "openai", None, id="odd rows"),
-        pytest.param(Reply({"models": 1}), "openai", None, id="no list"),
-        pytest.param(Reply({}, 404), "openai", None, id="no such route"),
-        pytest.param(Reply({}, 405), "openai", None, id="not that method"),
-    ],
-)
-def test_the_probe(reply: Reply, dialect: str, pictures: bool | None) -> None:
-    with serving(lambda _: reply) as server:
-        found = probe(EndpointClient(server.url, timeout_s=5.0), MODEL)
-    assert (found.dialect.name, found.pictures) == (dialect, pictures)
-    assert [seen.path for seen in server.seen] == ["/v1/models"]
-
-
-def test_the_named_model_counts_among_several() -> None:
-    rows = [{"id": "other", "owned_by": "sglang"}, {"id": MODEL, "owned_by": "vllm"}]
-    with serving(lambda _: Reply({"data": rows})) as server:
-        assert probe(EndpointClient(server.url), MODEL).dialect.name == "vllm"
-
-
-def test_a_refused_probe_is_an_error() -> None:
-    with serving(lambda _: Reply({}, 403)) as server, pytest.raises(EndpointError, match="403"):
-        probe(EndpointClient(server.url), MODEL)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +76,7 @@ def test_the_texts_stand_in_json_with_their_times() -> None:
 
 
 def test_without_pictures_the_content_is_one_string() -> None:
-    system, user = scoring_messages(texts_of(item()), Frames(), POLICY)
+    system, user = scoring_messages(texts_of(item()), Attached(), POLICY)
     assert (system["role"], user["role"]) == ("system", "user")
     assert isinstance(user["content"], str)
     assert POLICY.question in user["content"]
@@ -166,7 +112,7 @@ def test_hostile_text_stays_inside_its_string(text: str, field: str) -> None:
     )
     texts = texts_of(given_text)
     assert set(json.loads(texts.document)) <= {field}
-    sent = json.dumps(scoring_messages(texts, Frames(), POLICY))
+    sent = json.dumps(scoring_messages(texts, Attached(), POLICY))
     assert len(json.loads(sent)) == 2
     for token in ("<|", "|>", "[INST]", "</s>", "system:", "assistant:", "\\u0000", "\\ud800"):
         assert token not in texts.document
