@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q install
 DEBIAN_TEST_PACKAGES := chromium espeak-ng ffmpeg
 
-.PHONY: help setup run test test-setup test-llamacpp lint bench bench-routing clean
+.PHONY: help setup run test test-setup test-llamacpp test-omni lint bench bench-routing clean
 .DEFAULT_GOAL := help
 
 help:  ## This list
@@ -48,6 +48,16 @@ test: test-setup  ## Everything the tests need, then all tests
 
 test-llamacpp: $(VENV)/.installed-dev  ## Endpoint backend against llama.cpp (builds for minutes)
 	tools/test_llamacpp.sh $(BIN)/python
+
+VENV_OMNI := .venv-omni-test
+
+$(VENV_OMNI)/.installed: requirements.txt requirements-omni.txt requirements-dev.txt
+	$(PYTHON) -m venv $(VENV_OMNI)
+	$(VENV_OMNI)/bin/python -m pip -q install $(PIP_INDEX_ARGS) -r requirements-omni.txt -r requirements-dev.txt
+	@touch $@
+
+test-omni: $(VENV_OMNI)/.installed  ## The omni profile with real video processors, in its own environment
+	$(VENV_OMNI)/bin/python -m pytest -p tests.unit.mllm.omni.torchvision_on_cpu tests/unit/mllm/omni
 
 lint: $(VENV)/.installed-dev  ## ruff, mypy and the floors
 	$(BIN)/ruff check .

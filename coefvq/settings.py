@@ -36,6 +36,12 @@ class Settings(BaseSettings):
     endpoint_frames: int = Field(
         8, ge=0, le=8, description="Frames of a video sent to the endpoint; 0: text only."
     )
+    omni_frames: int = Field(
+        16, ge=0, le=64, description="Frames of a video the omni model looks at; 0: none."
+    )
+    omni_sound_s: float = Field(
+        60.0, ge=0.0, le=300.0, description="Seconds of sound the omni model hears; 0: none."
+    )
     threads: int = Field(0, ge=0, description="CPU threads of the models; 0: all cores.")
     entropy_threshold: float = Field(
         0.9, ge=0.0, le=1.0, description="Escalate to the MLLM above this many bits."

@@ -116,7 +116,8 @@ def _beside(left: Image.Image, right: Image.Image) -> Image.Image:
     return tile
 
 
-def _above(top: Image.Image, bottom: Image.Image) -> Image.Image:
+def above(top: Image.Image, bottom: Image.Image) -> Image.Image:
+    """One tile over another, both centred."""
     tile = Image.new("RGBA", (max(top.width, bottom.width), top.height + bottom.height + 2))
     tile.paste(top, ((tile.width - top.width) // 2, 0))
     tile.paste(bottom, ((tile.width - bottom.width) // 2, top.height + 2))
@@ -132,7 +133,7 @@ def mark_tile(height: int, rng: random.Random) -> Image.Image:
         tile = logo_tile(int(height * rng.uniform(1.3, 2.2)), rng)
     else:
         logo = logo_tile(int(height * rng.uniform(1.0, 1.8)), rng)
-        join = _beside if form == "beside" else _above
+        join = _beside if form == "beside" else above
         tile = join(logo, text_tile(brand(rng), height, rng))
     return fade(tile, rng.choice((1.0, 1.0, 0.9, 0.75, 0.6, 0.5)))
 
@@ -217,7 +218,7 @@ def subtitles(size: tuple[int, int], rng: random.Random) -> Painter:
 
     def draw(frame: Image.Image, at: float) -> Image.Image:
         tile = lines[min(int(at * len(lines)), len(lines) - 1)]
-        tile = _fitted(tile, int(size[0] * 0.94))
+        tile = fitted(tile, int(size[0] * 0.94))
         frame.paste(tile, ((size[0] - tile.width) // 2, min(base, size[1] - tile.height)), tile)
         return frame
 
@@ -232,8 +233,8 @@ def title(size: tuple[int, int], rng: random.Random) -> Painter:
     ]
     tile = lines[0]
     for line in lines[1:]:
-        tile = _above(tile, line)
-    tile = _fitted(tile, int(size[0] * 0.9))
+        tile = above(tile, line)
+    tile = fitted(tile, int(size[0] * 0.9))
     y = int((size[1] - tile.height) * rng.choice((0.08, 0.3, 0.5, 0.5, 0.75)))
     until, bar = rng.choice((1.1, 1.1, 0.5)), rng.random() < 0.25
     shade = colour(rng, 0, 120)
@@ -268,7 +269,8 @@ def clock(size: tuple[int, int], rng: random.Random) -> Painter:
     return draw
 
 
-def _fitted(tile: Image.Image, width: int) -> Image.Image:
+def fitted(tile: Image.Image, width: int) -> Image.Image:
+    """The tile, made smaller where it is wider than ``width`` pixels."""
     if tile.width <= width:
         return tile
     return tile.resize((width, max(4, math.floor(tile.height * width / tile.width))))

@@ -1,8 +1,8 @@
 """Which backend: ``COEFVQ_MLLM`` names the profile.
 
 ``embedded`` (default; the small model that runs on a CPU), ``omni:MODEL`` (a large omni model on
-one GPU) or ``endpoint:URL#MODEL`` (an OpenAI-compatible server). This version holds ``embedded``
-and ``endpoint``; ``omni`` is refused with the reason.
+one GPU; needs torchvision, so an environment of its own) or ``endpoint:URL#MODEL`` (an
+OpenAI-compatible server).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from coefvq.errors import SettingsError, did_you_mean
+from coefvq.media.limits import MediaLimits
 from coefvq.mllm.backend import IsForeign, MllmBackend
 from coefvq.settings import Settings
 
@@ -81,7 +82,7 @@ def load_backend(settings: Settings, *, is_foreign: IsForeign | None = None) -> 
             for its language; an endpoint's model reads whatever languages it knows.
 
     Raises:
-        SettingsError: For an unknown profile or one that this version does not hold.
+        SettingsError: For an unknown profile, or one that this environment cannot run.
         ModelError: If weights are missing, damaged or of another version.
     """
     profile = parse_profile(settings.mllm)
@@ -89,11 +90,15 @@ def load_backend(settings: Settings, *, is_foreign: IsForeign | None = None) -> 
         from coefvq.mllm.endpoint import EndpointMllm
 
         return EndpointMllm.from_settings(profile.url, profile.model, settings)
-    if profile.kind != "embedded":
-        raise SettingsError(
-            f"COEFVQ_MLLM={settings.mllm!r}: the {profile.kind} profile is not part of this "
-            "version. Set COEFVQ_MLLM=embedded (or unset it)."
-        )
+    if profile.kind == "omni":
+        from coefvq.mllm.omni import OmniMllm
+
+        return OmniMllm.load(profile.model, settings)
     from coefvq.mllm.embedded import EmbeddedMllm
 
-    return EmbeddedMllm.load(settings.cache_dir, threads=settings.threads, is_foreign=is_foreign)
+    return EmbeddedMllm.load(
+        settings.cache_dir,
+        threads=settings.threads,
+        limits=MediaLimits.from_settings(settings),
+        is_foreign=is_foreign,
+    )

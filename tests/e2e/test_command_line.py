@@ -178,7 +178,7 @@ def test_wrong_use_is_refused_with_status_2(home: Path, arguments: list[str], sa
     [
         ("COEFVQ_MLM", "embedded", "COEFVQ_MLLM"),
         ("COEFVQ_MLLM", "embeded", "Did you mean 'embedded'"),
-        ("COEFVQ_MLLM", "omni:some-model", "not part of this version"),
+        ("COEFVQ_MLLM", "omni:some-model", "needs torchvision"),
         ("COEFVQ_ENTROPY_THRESHOLD", "7", "COEFVQ_ENTROPY_THRESHOLD"),
     ],
 )

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import importlib.util
+
 import pytest
 
 from coefvq.errors import SettingsError
@@ -47,9 +49,15 @@ def test_bad_profiles_say_the_remedy(text: str, says: str) -> None:
     assert says in str(caught.value)
 
 
-def test_the_omni_profile_is_refused_in_this_version() -> None:
-    with pytest.raises(SettingsError, match="not part of this version"):
+def test_the_omni_profile_names_what_is_missing_here_and_the_command(monkeypatch) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *a: None if name == "torchvision" else found(name)
+    )
+    with pytest.raises(SettingsError, match="needs torchvision") as caught:
         load_backend(Settings(mllm="omni:big"))
+    assert "pip install -r requirements-omni.txt" in str(caught.value)
+    assert "COEFVQ_MLLM=embedded" in str(caught.value)
 
 
 def test_the_embedded_backend_keeps_the_protocol() -> None:
