@@ -53,9 +53,9 @@ def _prefilter(data: Path, out: Path, seed: int, folds: int) -> dict[str, Any]:
 
 
 def _mllm(data: Path, out: Path, seed: int, folds: int) -> dict[str, Any]:
-    from coefvq.learning.train_mllm import train_mllm
+    from coefvq.learning.train_fused import FOLDS, train_fused
 
-    return train_mllm(data, out, seed=seed, folds=folds, progress=_say)
+    return train_fused(data, out, seed=seed, folds=min(folds, FOLDS), progress=_say)
 
 
 def _say(line: str) -> None:

@@ -1,45 +1,46 @@
-"""The embedded MLLM: SmolLM2-135M-Instruct with a LoRA adapter and two heads, on a CPU.
+"""The embedded MLLM: the fused model, small enough for a CPU, with its readout.
 
-It reads text only in this version: title, caption, speech and screen text. It answers all its
-policies in one forward pass.
+It sees eight pictures, how things move, hears the sound as the speech recogniser's states, and
+reads title, caption, speech and screen text. It answers all its policies in one forward pass.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 
 from coefvq import taxonomy
 from coefvq.domain import Assessment, PolicyScore, Rationale, Stage, WhyNot
-from coefvq.mllm import checkpoint as files
+from coefvq.media.limits import MediaLimits
 from coefvq.mllm.backend import IsForeign, MllmInput
-from coefvq.mllm.base import converted_hash, ensure_base
-from coefvq.mllm.decoder import SplitDecoder, best_dtype, load_language_model
-from coefvq.mllm.lexical import count_words
-from coefvq.mllm.prompt import Line, PromptBuilder, lines_of
-from coefvq.mllm.rationale import Reading, write_rationale
-
-_MAX_BATCH = 8
-
-
-Parts = tuple[SplitDecoder, PromptBuilder]
+from coefvq.mllm.fused.configuration import TEXT_MODALITIES
+from coefvq.mllm.fused.items import FusedItem
+from coefvq.mllm.fused.readout import PARTS
+from coefvq.mllm.fused.reasons.lines import item_lines
+from coefvq.mllm.fused.reasons.rationale import Case, explain, likeliest, write_rationale
+from coefvq.mllm.fused.reasons.shown import Shown
+from coefvq.mllm.fused.reasons.text import Reason
+from coefvq.mllm.fused.scorer import Filled, FusedScorer, Scored
+from coefvq.mllm.fused.shipped import SHIPPED, Shipped, load_scorer, read_shipped
+from coefvq.mllm.sanitise import sanitise
+from coefvq.mllm.senses import SOUND_STATES_PER_SECOND, pictures_if_any
+from coefvq.mllm.steering import unsteered
 
 
 @dataclass(frozen=True)
-class Answers:
-    """Answers on some sets of lines: arrays (sets, policies); ``terms`` (sets, policies, parts)."""
+class _Scoring:
+    """The last item that was scored, for a rationale that may follow."""
 
-    probability: np.ndarray
-    mass: np.ndarray
-    terms: np.ndarray
-    tokens: int
-    truncated: bool
+    item: MllmInput
+    fused: FusedItem
+    scored: Scored
+    filled: Filled
 
 
 class EmbeddedMllm:
@@ -47,32 +48,20 @@ class EmbeddedMllm:
 
     def __init__(
         self,
-        checkpoint: files.Checkpoint,
-        load_parts: Callable[[], Parts],
+        shipped: Shipped,
+        load: Callable[[], FusedScorer],
+        limits: MediaLimits,
         is_foreign: IsForeign | None = None,
     ):
-        """Keep the checkpoint; the language model loads at the first video that needs it.
+        """Keep what the checkpoint says; the models load at the first video that needs them.
 
         Args:
-            load_parts: Returns the model with the adapter merged, and its prompt builder.
+            load: Returns the model with its adapters merged.
         """
-        self._checkpoint, self._is_foreign = checkpoint, is_foreign
-        self._load_parts, self._loading = load_parts, threading.Lock()
-        self._loaded: Parts | None = None
-
-    @property
-    def _decoder(self) -> SplitDecoder:
-        return self._parts()[0]
-
-    @property
-    def _builder(self) -> PromptBuilder:
-        return self._parts()[1]
-
-    def _parts(self) -> Parts:
-        with self._loading:
-            if self._loaded is None:
-                self._loaded = self._load_parts()
-            return self._loaded
+        self._shipped, self._load, self._limits = shipped, load, limits
+        self._is_foreign, self._loading = is_foreign, threading.Lock()
+        self._scorer: FusedScorer | None = None
+        self._last: _Scoring | None = None
 
     @classmethod
     def load(
@@ -80,129 +69,201 @@ class EmbeddedMllm:
         cache_dir: Path,
         *,
         threads: int = 0,
+        limits: MediaLimits | None = None,
         is_foreign: IsForeign | None = None,
-        folder: Path = files.SHIPPED,
+        folder: Path = SHIPPED,
     ) -> EmbeddedMllm:
-        """Load the checkpoint now and the base at first use (its first use ever converts it).
+        """Check the checkpoint now and load models at first use (the first ever converts them).
 
         Args:
             threads: CPU threads; 0 leaves torch's choice.
+            limits: What decoding pictures may cost.
             is_foreign: Says whether a text is surely not English.
             folder: Where the checkpoint lies.
 
         Raises:
             ModelError: If weights are missing, damaged or do not fit together.
         """
-        if threads:
-            torch.set_num_threads(threads)
-        checkpoint = files.load_checkpoint(folder)
-        return cls(checkpoint, lambda: _load_parts(cache_dir, checkpoint), is_foreign)
+        shipped = read_shipped(folder)
+        return cls(
+            shipped,
+            lambda: load_scorer(shipped, cache_dir, threads),
+            limits or MediaLimits(),
+            is_foreign,
+        )
 
     @property
     def version(self) -> str:
         """Changes with the checkpoint's bytes."""
-        return self._checkpoint.version
+        return self._shipped.version
 
     @property
     def covers(self) -> frozenset[str]:
-        """Policies this model was trained for."""
-        return frozenset(self._checkpoint.policies)
+        """Policies this model was trained for and measured on."""
+        return frozenset(self._shipped.readout.policies)
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the models are in memory."""
+        return self._scorer is not None
+
+    def scorer(self) -> FusedScorer:
+        """The loaded models; loads them at the first call."""
+        with self._loading:
+            if self._scorer is None:
+                self._scorer = self._load()
+            return self._scorer
 
     def assess(self, item: MllmInput) -> Assessment:
         """Score every policy of the taxonomy; what cannot be answered is not covered."""
         started = time.perf_counter()
-        lines = lines_of(item)
-        why_not = self._why_not(item, lines)
+        fused = self.fused_item(item)
+        why_not = self._why_not(item, fused)
         scores = {name: _not_covered(name, WhyNot.NOT_TRAINED) for name in taxonomy.policies()}
-        if why_not:
-            scores |= {name: _not_covered(name, why_not) for name in self._checkpoint.policies}
+        scores |= {name: _not_covered(name, reason) for name, reason in why_not.items()}
+        asked = self.covers - why_not.keys()
+        if not asked:
             return self._assessment(scores, started)
-        answers = self.answer([lines])
-        contributions = {}
-        for column, name in enumerate(self._checkpoint.policies):
-            probability = float(answers.probability[0, column])
-            mass = float(answers.mass[0, column])
-            scores[name] = PolicyScore(name, probability, label_mass=mass)
-            parts = zip(files.PARTS, map(float, answers.terms[0, column]), strict=True)
-            contributions[name] = tuple(sorted(parts, key=lambda part: -abs(part[1])))
-        return self._assessment(scores, started, answers.tokens, contributions)
+        scored = self._score(item, fused)
+        for name in asked:
+            scores[name] = PolicyScore(name, scored.probability[name], label_mass=scored.mass[name])
+        return self._assessment(scores, started, scored, asked)
 
     def explain(self, item: MllmInput, assessment: Assessment) -> Rationale:
-        """Measure what each line does to the score and put it in plain words."""
-        lines = lines_of(item)
-        readable = self._builder.readable(lines)
-        truncated = bool(readable) and self._builder.build(readable).truncated
-        return write_rationale(Reading(item, assessment, tuple(readable), truncated), self._scores)
+        """Let the model pick what speaks for and against, and measure what it picked."""
+        if likeliest(assessment) is None:
+            return self._nothing_scored(item, assessment)
+        scorer = self.scorer()
+        with scorer.lock:
+            last = self._last
+            if last is None or not _same(last.item, item):
+                fused = self.fused_item(item)
+                self._score(item, fused)
+                last = self._last
+            assert last is not None
+            return explain(
+                scorer.model, scorer.processor, item, last.fused, assessment, self._measure,
+                inputs=last.filled.inputs, cache=last.filled.cache,
+            )  # fmt: skip
 
-    def answer(self, line_sets: Sequence[Sequence[Line]]) -> Answers:
-        """Answer several sets of lines, in batches of at most eight."""
-        prompts = [self._builder.build(lines) for lines in line_sets]
-        found = [
-            self._decoder.answer(prompts[start : start + _MAX_BATCH])
-            for start in range(0, len(prompts), _MAX_BATCH)
-        ]
-        margin = torch.cat([part.margin for part in found]).numpy()
-        mass = torch.cat([part.mass for part in found]).numpy()
-        head = files.head_scores(self._checkpoint, torch.cat([part.pooled for part in found]))
-        counted = [count_words(self._builder.readable(lines)) for lines in line_sets]
-        probability, terms = [], []
-        for column, name in enumerate(self._checkpoint.policies):
-            words = [self._checkpoint.words[name](one) for one in counted]
-            parts = np.stack([margin[:, column], head[:, column], words], axis=1)
-            probability.append(self._checkpoint.readouts[name].probability(parts))
-            terms.append(self._checkpoint.readouts[name].terms(parts))
-        return Answers(
-            probability=np.stack(probability, axis=1),
-            mass=mass,
-            terms=np.stack(terms, axis=1),
-            tokens=sum(len(prompt.ids) for prompt in prompts),
-            truncated=any(prompt.truncated for prompt in prompts),
+    def _nothing_scored(self, item: MllmInput, assessment: Assessment) -> Rationale:
+        """Say why; this needs no model."""
+        fused, policies = self.fused_item(item), self._shipped.parts.layout.policies
+        seen = Shown(item_lines(fused, policies), cut=False)
+        case = Case(item, fused, assessment, seen, policies)
+        return write_rationale(case, Reason(None), self._measure)
+
+    def fused_item(self, item: MllmInput) -> FusedItem:
+        """What the model is given of a video."""
+        pictures = pictures_if_any(item.info, self._limits)
+        signals = item.expensive
+        return FusedItem(
+            posted=item.posted,
+            speech=signals.speech if signals.speech_understood is not False else None,
+            screen_text=signals.screen_text,
+            frames=None if pictures is None else list(pictures.frames),
+            frame_times_s=None if pictures is None else pictures.times_s,
+            sound_states=signals.sound_states,
+            states_per_second=SOUND_STATES_PER_SECOND,
+            motion=signals.motion,
         )
 
-    def _scores(self, line_sets: Sequence[Sequence[Line]]) -> dict[str, np.ndarray]:
-        found = self.answer(line_sets).probability
-        return {name: found[:, i] for i, name in enumerate(self._checkpoint.policies)}
+    def _score(self, item: MllmInput, fused: FusedItem) -> Scored:
+        """Score a video; words that speak to a machine cannot lower what it gets."""
+        scorer = self.scorer()
+        with scorer.lock:
+            self._last = None  # the cache is about to hold something else
+            other = unsteered(fused)
+            without = scorer.score_one(other)[0] if other is not None else None
+            scored, filled = scorer.score_one(fused)
+            self._last = _Scoring(item, fused, scored, filled)
+        return _higher(scored, without)
 
-    def _why_not(self, item: MllmInput, lines: Sequence[Line]) -> str | None:
+    def _measure(self, items: Sequence[FusedItem]) -> dict[str, NDArray[np.float64]]:
+        """Probabilities of variants of a video, by policy, exactly as ``assess`` makes them."""
+        others = [unsteered(item) for item in items]
+        extra = [other for other in others if other is not None]
+        found = self.scorer().score([*items, *extra])
+        second = iter(found[len(items) :])
+        rows = [
+            _higher(one, next(second) if other is not None else None)
+            for one, other in zip(found, others, strict=False)
+        ]
+        return {name: np.array([row.probability[name] for row in rows]) for name in self.covers}
+
+    def _why_not(self, item: MllmInput, fused: FusedItem) -> dict[str, str]:
+        """Policies that this video cannot be scored for, with the reason."""
+        texts = {name: text for name, text in _texts(fused).items() if text.strip()}
+        no_text = self._no_text(item, texts)
+        no_picture = None if fused.frames or fused.motion is not None else WhyNot.NO_FRAMES
+        found = {}
+        for name, readout in self._shipped.readout.policies.items():
+            reason = no_text if set(readout.needs) <= set(TEXT_MODALITIES) else no_picture
+            if reason is not None:
+                found[name] = str(reason)
+        return found
+
+    def _no_text(self, item: MllmInput, texts: Mapping[str, str]) -> WhyNot | None:
         if item.expensive.speech_understood is False:
             return WhyNot.SPEECH_NOT_UNDERSTOOD
-        if not self._builder.readable(lines):
+        if not any(sanitise(text) for text in texts.values()):
             return WhyNot.NOTHING_TO_READ
-        if self._is_foreign and any(map(self._is_foreign, self._texts(lines))):
+        if self._is_foreign and any(map(self._is_foreign, texts.values())):
             return WhyNot.LANGUAGE_NOT_COVERED
         return None
-
-    def _texts(self, lines: Sequence[Line]) -> list[str]:
-        """The readable text of each modality: one foreign modality is enough to abstain."""
-        by_modality: dict[str, list[str]] = {}
-        for line in self._builder.readable(lines):
-            by_modality.setdefault(line.modality, []).append(line.raw)
-        return [" ".join(parts) for parts in by_modality.values()]
 
     def _assessment(
         self,
         scores: dict[str, PolicyScore],
         started: float,
-        tokens: int = 0,
-        contributions: dict[str, tuple[tuple[str, float], ...]] | None = None,
+        scored: Scored | None = None,
+        asked: Collection[str] = (),
     ) -> Assessment:
+        contributions = {}
+        for name in asked:
+            assert scored is not None
+            parts = zip(PARTS, map(float, scored.terms[name]), strict=True)
+            known = [part for part in parts if part[1] != 0.0]
+            contributions[name] = tuple(sorted(known, key=lambda part: -abs(part[1])))
         return Assessment(
             stage=Stage.MLLM,
             model_version=self.version,
             scores=scores,
-            contributions=contributions or {},
+            contributions=contributions,
             milliseconds=(time.perf_counter() - started) * 1000.0,
-            tokens_in=tokens,
+            tokens_in=scored.tokens if scored else 0,
         )
 
 
-def _load_parts(cache_dir: Path, checkpoint: files.Checkpoint) -> Parts:
-    base = ensure_base(cache_dir)
-    files.check_base(checkpoint, converted_hash(base))
-    model, tokenizer = load_language_model(base, best_dtype())
-    files.merge_adapter(model, checkpoint.adapter, checkpoint.scaling)
-    decoder = SplitDecoder(model, tokenizer, checkpoint.split)
-    return decoder, PromptBuilder(tokenizer, checkpoint.policies)
+def _texts(fused: FusedItem) -> dict[str, str]:
+    """The words of each modality: one foreign modality is enough to abstain."""
+    posted = (fused.posted.title, fused.posted.caption)
+    return {
+        "caption": " ".join(text for text in posted if text),
+        "speech": " ".join(line.text for line in fused.speech or ()),
+        "screen_text": " ".join(line.text for line in fused.screen_text or ()),
+    }
+
+
+def _higher(scored: Scored, without: Scored | None) -> Scored:
+    """By policy, the one of two readings of a video that gives the higher probability."""
+    if without is None:
+        return scored
+    best = {
+        name: max((scored, without), key=lambda one: one.probability[name])
+        for name in scored.probability
+    }
+    return Scored(
+        {name: one.probability[name] for name, one in best.items()},
+        {name: one.terms[name] for name, one in best.items()},
+        {name: one.mass[name] for name, one in best.items()},
+        scored.tokens,
+    )
+
+
+def _same(one: MllmInput, other: MllmInput) -> bool:
+    """Whether two inputs are of one video; signals are compared by identity."""
+    return one.expensive is other.expensive and (one.posted, one.info) == (other.posted, other.info)
 
 
 def _not_covered(policy: str, why_not: str) -> PolicyScore:

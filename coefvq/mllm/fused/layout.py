@@ -173,6 +173,11 @@ class PromptWriter:
                 f"but prompts hold {layout.max_tokens}. Raise max_tokens or shorten the rules."
             )
 
+    @property
+    def opening(self) -> list[int]:
+        """Token ids with which every prompt begins: the policy text."""
+        return list(self._open)
+
     def _fixed(self) -> int:
         parts = (self._open, self._close, self._timeline, self._reason)
         slots = sum(len(slot) + 1 for slot in self._slots)

@@ -117,7 +117,7 @@ def save_trained(model: FusedForConditionalGeneration, parts: TrainedParts, fold
     save_file(trained_state(model), folder / TENSORS)
     details = {
         "format": FORMAT,
-        "tensors_sha256": _hash(folder / TENSORS),
+        "tensors_sha256": file_hash(folder / TENSORS),
         "base_sha256": parts.base_hashes,
         "lora": asdict(parts.lora) if parts.lora else None,
         "layout": parts.layout.to_dict(),
@@ -139,7 +139,7 @@ def read_trained(folder: Path) -> tuple[TrainedParts, dict[str, Any], dict[str, 
     """
     try:
         details = json.loads((folder / DETAILS).read_text(encoding="utf-8"))
-        found = _hash(folder / TENSORS)
+        found = file_hash(folder / TENSORS)
         tensors = load_file(folder / TENSORS)
     except (OSError, ValueError, SafetensorError) as error:
         raise ModelError(
@@ -200,6 +200,7 @@ def _portable(config: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in nested.items() if k != "_name_or_path"}
 
 
-def _hash(path: Path) -> str:
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -1,0 +1,136 @@
+"""Finds words in a video that speak to the machine that judges it, not to people.
+
+Such words are evidence of nothing, but a small language model may follow them. So where some are
+found, the video is read twice, with them and without, and the higher probability counts: asking
+to be passed can never lower a score. The list is of phrases known from attacks on language
+models; one that it does not know is left to training, which adds steering lines to violating and
+harmless items alike. A wrong hit costs a second reading and cannot lower a score either.
+
+Phrases are looked for in what people see: invisible characters are gone, and look-alike letters,
+accents and digits in place of letters count as the letters that they stand for.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import cache
+
+from coefvq.domain import PostedText, TimedText
+from coefvq.mllm.fused.items import FusedItem
+from coefvq.mllm.steering_phrases import PATTERNS
+
+_STEERING = re.compile("|".join(f"(?:{one})" for one in PATTERNS), re.IGNORECASE)
+_INVISIBLE = frozenset({"Cf", "Cs", "Co", "Cn"})
+_LOOKS_LIKE = dict(
+    zip(
+        "авеёзіїјкмнорстухѕԁԛԝһӏ" "αβεικνορτυχγωη" "01345@$|",
+        "abee3iijkmhopctyxsdqwhi" "abeiknoptuxywn" "oieasasi",
+        strict=True,
+    )
+)  # fmt: skip
+
+Span = tuple[int, int]
+
+
+def without_steering(text: str) -> str:
+    """The text without the words that speak to a machine; the same text where there are none."""
+    return _cut_all([text])[0]
+
+
+def steers(texts: Iterable[str]) -> bool:
+    """Whether any of the texts speaks to a machine."""
+    return any(_spans(_plain(text)) for text in texts)
+
+
+def unsteered(item: FusedItem) -> FusedItem | None:
+    """The item without such words, or ``None`` where it has none."""
+    posted = PostedText(_cut(item.posted.title), _cut(item.posted.caption))
+    speech, screen = (_cut_lines(lines) for lines in (item.speech, item.screen_text))
+    changed = replace(item, posted=posted, speech=speech, screen_text=screen)
+    same = (changed.posted, changed.speech, changed.screen_text) == (
+        item.posted,
+        _as_tuple(item.speech),
+        _as_tuple(item.screen_text),
+    )
+    return None if same else changed
+
+
+def _cut(text: str | None) -> str | None:
+    return None if text is None else without_steering(text)
+
+
+def _cut_lines(lines: Iterable[TimedText] | None) -> tuple[TimedText, ...] | None:
+    """Lines are searched as one text: on a screen a sentence goes over several of them."""
+    if lines is None:
+        return None
+    rows = tuple(lines)
+    cut = _cut_all([row.text for row in rows])
+    return tuple(replace(row, text=text) for row, text in zip(rows, cut, strict=True))
+
+
+def _as_tuple(lines: Iterable[TimedText] | None) -> tuple[TimedText, ...] | None:
+    return None if lines is None else tuple(lines)
+
+
+def _cut_all(texts: Sequence[str]) -> list[str]:
+    plain = [_plain(text) for text in texts]
+    spans = _spans(" ".join(plain))
+    found, start = [], 0
+    for text, seen in zip(texts, plain, strict=True):
+        here = [(first - start, last - start) for first, last in spans]
+        left = _without(seen, here)
+        found.append(text if left == seen else left)
+        start += len(seen) + 1
+    return found
+
+
+def _without(text: str, spans: Sequence[Span]) -> str:
+    for first, last in reversed(spans):
+        if first < len(text) and last > 0:
+            text = f"{text[: max(0, first)]} {text[last:]}"
+    return text
+
+
+def _spans(text: str) -> list[Span]:
+    """What to cut, in order and apart from each other."""
+    found = [match.span() for match in _STEERING.finditer(text)]
+    folded, places = _folded(text)
+    if folded != text:
+        spans = (match.span() for match in _STEERING.finditer(folded))
+        found += [(places[first], places[last - 1] + 1) for first, last in spans]
+    joined: list[Span] = []
+    for first, last in sorted(found):
+        if joined and first <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], last))
+        else:
+            joined.append((first, last))
+    return joined
+
+
+def _plain(text: str) -> str:
+    """As ``sanitise`` begins: entities resolved, NFKC, nothing invisible; lines stay lines."""
+    if text.isascii() and "&" not in text:
+        return text
+    text = unicodedata.normalize("NFKC", html.unescape(text))
+    return "".join(c for c in text if unicodedata.category(c) not in _INVISIBLE)
+
+
+def _folded(text: str) -> tuple[str, Sequence[int]]:
+    """The text in plain letters, and where each of them comes from."""
+    letters = [_letter(character) for character in text]
+    places = [at for at, letter in enumerate(letters) if letter]
+    return "".join(letters), places
+
+
+@cache
+def _letter(character: str) -> str:
+    """One plain letter for a look-alike or an accented one; nothing for a combining mark."""
+    if unicodedata.combining(character):
+        return ""
+    lower = character.lower()
+    base = unicodedata.normalize("NFD", lower)[0]
+    return _LOOKS_LIKE.get(lower) or _LOOKS_LIKE.get(base) or (base if base.isascii() else lower)
