@@ -25,13 +25,13 @@ from coefvq.mllm.steering_phrases import PATTERNS
 
 _STEERING = re.compile("|".join(f"(?:{one})" for one in PATTERNS), re.IGNORECASE)
 _INVISIBLE = frozenset({"Cf", "Cs", "Co", "Cn"})
-_LOOKS_LIKE = dict(
-    zip(
-        "авеёзіїјкмнорстухѕԁԛԝһӏ" "αβεικνορτυχγωη" "01345@$|",
-        "abee3iijkmhopctyxsdqwhi" "abeiknoptuxywn" "oieasasi",
-        strict=True,
-    )
-)  # fmt: skip
+_LINE = "\r"  # between lines: unlike a line break inside one, a phrase may go across it
+_PAIRS = (
+    "аaвbеeзeіiјjкkмmнhоoрpсcтtуyхxѕsԁdԛqԝwһhӏl"  # Cyrillic
+    "αaβbεeιiκkνvοoρpτtυuχxωwηn"  # Greek
+    "0o1i3e4a5s@a$s|i"  # digits and signs
+)
+_LOOKS_LIKE = dict(zip(_PAIRS[::2], _PAIRS[1::2], strict=True))
 
 Span = tuple[int, int]
 
@@ -78,13 +78,13 @@ def _as_tuple(lines: Iterable[TimedText] | None) -> tuple[TimedText, ...] | None
 
 def _cut_all(texts: Sequence[str]) -> list[str]:
     plain = [_plain(text) for text in texts]
-    spans = _spans(" ".join(plain))
+    spans = _spans(_LINE.join(plain))
     found, start = [], 0
     for text, seen in zip(texts, plain, strict=True):
         here = [(first - start, last - start) for first, last in spans]
         left = _without(seen, here)
         found.append(text if left == seen else left)
-        start += len(seen) + 1
+        start += len(seen) + len(_LINE)
     return found
 
 

@@ -57,16 +57,17 @@ _ORDERS = (
     rf"\b(?:do not|don'?t|never|stop|avoid)\s+(?:flag|remov|report|ban|delet|tak|reject|block|"
     rf"moderat|censor|demonetis|demonetiz)\w*\s+(?:down\s+)?{_THIS}\s+{_CLIP}\b",
     rf"\blet\s+{_THIS}(?:\s+{_CLIP})?\s+(?:pass|through|slide)\b",
-    rf"\bif you (?:flag|remove|report|ban|reject|block|label|delete)\w*\s+{_THIS}\b[^.!?\n]{{0,60}}",
+    rf"\bif you (?:flag|remove|report|ban|reject|block|label|delete)\w*\s+{_THIS}\b"
+    r"[^.!?\n]{0,60}",
 )
 _ADDRESSES = (
     rf"\b(?:you are|you're|i am|this is|act as|behave (?:as|like)|speak(?:ing)? as|as)\s+"
     rf"(?:now |also |only |just )*(?:an?|the|your)\s+(?:[\w-]+\s+){{0,2}}?{_MACHINE}\b",
     rf"\b(?:dear|hey|hello|hi|attention|calling|ok)\W+(?:\w+\s+){{0,2}}?{_MACHINE}\b",
-    rf"\b(?:note|message|memo|notice|instructions?|reminder|addressed) (?:to|for)\s+(?:\w+\s+){{0,3}}?"
-    rf"{_MACHINE}\b",
-    rf"\b(?:{_MACHINE}|model|bot|algorithm|system|machine)s?\s+(?:(?:that|who|which) (?:is|are)\s+)?"
-    r"(?:read|process|review|watch|analy[sz]|evaluat|scor|judg|scann|check)ing\b",
+    rf"\b(?:note|message|memo|notice|instructions?|reminder|addressed) (?:to|for)\s+"
+    rf"(?:\w+\s+){{0,3}}?{_MACHINE}\b",
+    rf"\b(?:{_MACHINE}|model|bot|algorithm|system|machine)s?\s+"
+    r"(?:(?:that|who|which) (?:is|are)\s+)?(?:read|process|review|watch|analy[sz]|evaluat|scor|judg|scann|check)ing\b",
     rf"\b(?:pretend|imagine|role-?play|simulate|suppose)\b{_NEAR}\b(?:{_MACHINE}|restrictions|"
     r"filters|guidelines|polic(?:y|ies)|no rules)\b",
     r"\b(?:dan|jailbreak|sudo|do anything now|god) mode\b[^.!?\n]{0,40}",
@@ -77,11 +78,11 @@ _ADDRESSES = (
 _CLAIMS = (
     rf"\b(?:this|these|the)\s+(?:\w+\s+)?{_CLIP}s?\s+(?:is|was|are|were|has been|have been|should "
     rf"be|must be)\s+(?:\w+\s+){{0,3}}?(?:{_GOOD}|verified|reviewed|fictional|a parody|a test)\b",
-    rf"\b(?:does not|doesn'?t|contains?|has|with)\s+(?:no|not|violate|break|breach|contain)\b{_NEAR}"
-    r"\b(?:polic(?:y|ies)|guidelines|violations?|hate speech|rules)\b",
+    rf"\b(?:does not|doesn'?t|contains?|has|with)\s+(?:no|not|violate|break|breach|contain)\b"
+    rf"{_NEAR}\b(?:polic(?:y|ies)|guidelines|violations?|hate speech|rules)\b",
     rf"[\"'<\[(*_]*\b{_POLICY}\b[\"'*_\])>]*\s*(?:[:=>|]|->|→)\s*[\"'`*_\[(]*{_PASS}\b[\"'`*_]*",
-    rf"\b(?:correct |right |final |only )?(?:verdict|label|rating|classification|decision|answer)s? "
-    rf"(?:is|are|must be|should be|will be)\s*[\"'“]?(?:{_GOOD}|no|negative|clean)\b",
+    rf"\b(?:correct |right |final |only )?(?:verdict|label|rating|classification|decision|answer)s?"
+    rf" (?:is|are|must be|should be|will be)\s*[\"'“]?(?:{_GOOD}|no|negative|clean)\b",
     r"[\"'<]?\b(?:is_)?(?:safe|allowed|approved|compliant|verified|passed|benign)\b[\"'>]?\s*[:=>]"
     r"\s*[\"']?(?:true|yes|1|100)\b",
     rf"<\s*(?:{_POLICY}|status)\b[^<>]{{0,40}}>\s*{_PASS}\b",
@@ -92,17 +93,17 @@ _CLAIMS = (
     r"\b(?:no|zero|0) violations?\b|\bnot (?:a )?violat\w+|\bfully compliant\b",
 )
 _FORMS = (
-    r"(?:^|\s|[\[<({#*])(?:system|assistant|developer)[\])>}*]*\s*[:>]\s*[^\n]{0,80}",
-    r"(?:^|\n)\W{0,4}(?:user|human|ai|bot|tool|function|moderator|admin)[\])>}*]*\s*[:>]\s*"
-    r"[^\n]{0,80}",
+    r"(?:^|\s|[\[<({#*])(?:system|assistant|developer)[\])>}*]*\s*[:>]\s*[^\n\r]{0,80}",
+    r"(?:^|[\n\r])\W{0,4}(?:user|human|ai|bot|tool|function|moderator|admin)[\])>}*]*\s*[:>]\s*"
+    r"[^\n\r]{0,80}",
     r"[\[<({](?:system|assistant|user|developer|human|ai|bot|tool|admin)[^\w\n]{0,2}[\])>}]"
-    r"[^\n]{0,80}",
+    r"[^\n\r]{0,80}",
     r"(?:\b(?:no|safe|false)\b[\s\W_]*){6,}",
     r"<\s*/?\s*\|+[^<>]{0,64}\|+\s*>|\[/?inst\]|<</?sys>>|</?s>|```|#{3,}",
-    r"(?:^|\s)\d{1,3}:\d\d\s+(?:speech|screen text|caption|title)\s*:[^\n]{0,80}",
+    r"(?:^|\s)\d{1,3}:\d\d\s+(?:speech|screen text|caption|title)\s*:[^\n\r]{0,80}",
     r"\b(?:end|begin|beginning|start) of (?:the )?(?:user |system )?(?:transcript|prompt|input|"
     r"instructions?|policy|context|untrusted \w+)\b",
-    r"(?:[-=*_~]{2,}|[\[<(])\s*(?:end|begin|start)\b[^\n]{0,32}?(?:[-=*_~]{2,}|[\])>])",
+    r"(?:[-=*_~]{2,}|[\[<(])\s*(?:end|begin|start)\b[^\n\r]{0,32}?(?:[-=*_~]{2,}|[\])>])",
     r"\b(?:new|updated|real|true|actual|revised) (?:system )?(?:instructions?|prompt)\b",
     r"\b(?:new|updated|real|final) (?:rules?|policy|task|order)\s*:",
     r"(?<![\w/.#@+=-])(?=[a-z+/]*\d)[a-z0-9+/]{40,}={0,2}",
@@ -113,7 +114,7 @@ _LANGUAGES = (
     r"anweisung\w*|regeln?|reglas|r[eè]gles|regras|regole|instruk\w+|aanwijzing\w*)",
     r"(?:忽略|无视|無視|忽視|忘记|忘記)[^。\n]{0,16}?(?:指示|指令|规则|規則|说明|命令|ルール)",
     r"(?:指示|命令|ルール|規則)を(?:すべて|全て)?無視",
-    r"(?:игнорир\w+|игнорируй\w*|забудь\w*|не обращай)[^.!?\n]{0,40}?(?:инструкц\w+|правил\w*|указани\w+)",
+    r"(?:игнорир\w+|забудь\w*|не обращай)[^.!?\n]{0,40}?(?:инструкц|правил|указани)\w*",
     r"تجاهل[^.!؟\n]{0,40}?(?:التعليمات|القواعد|الأوامر)",
     r"(?:निर्देशों|नियमों)[^।\n]{0,24}?(?:अनदेखा|नज़रअंदाज़|भूल)",
     r"(?:지시|명령|규칙)[^.\n]{0,12}?무시",

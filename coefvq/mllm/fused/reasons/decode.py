@@ -232,8 +232,13 @@ def decode(
     except StopIteration as stop:
         return Decoded(stop.value, tuple(ids), reader.passes, seen)
     finally:
-        if cache.get_seq_length() > filled:
-            cache.crop(filled - cache.get_seq_length())
+        _shorten(cache, filled)
+
+
+def _shorten(cache: Any, length: int) -> None:
+    """Bring every layer back to a length; a pass that failed filled only some of them."""
+    for layer in cache.layers:
+        layer.crop(min(0, length - layer.get_seq_length()))
 
 
 @torch.inference_mode()
