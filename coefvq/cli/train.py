@@ -35,15 +35,27 @@ MODELS = ("prefilter", "mllm")
     show_default=True,
     help="Folds of the grouped cross-validation that the model card quotes; 0: none.",
 )
-def train(model: str, data: Path, out: Path | None, seed: int, folds: int) -> None:
+@click.option(
+    "--ablations",
+    is_flag=True,
+    help="mllm: after the training, what each modality and kind of fusion adds.",
+)
+def train(model: str, data: Path, out: Path | None, seed: int, folds: int, ablations: bool) -> None:
     """Train a stage of the cascade; an interrupted run goes on where it stopped."""
     if model not in MODELS:
         raise SettingsError(f"Unknown model '{model}'.{did_you_mean(model, MODELS)}")
     if not data.is_dir():
         raise click.UsageError(f"No such folder: {data}")
+    if ablations and (model != "mllm" or folds < 5):
+        raise click.UsageError("--ablations goes with `train mllm` and its five folds.")
     trainer = _prefilter if model == "prefilter" else _mllm
-    report = trainer(data, out or Path("runs") / model, seed, folds)
+    out = out or Path("runs") / model
+    report = trainer(data, out, seed, folds)
     click.echo(json.dumps(report, indent=2, default=str))
+    if ablations:
+        from coefvq.learning.ablate_fused import ablate_fused
+
+        click.echo(ablate_fused(data, out, seed=seed, progress=_say))
 
 
 def _prefilter(data: Path, out: Path, seed: int, folds: int) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Training of the fused model: from sets of clips and texts to a checkpoint with figures.
 
-First phase: LoRA, projectors and heads end to end on what every fold may see. Second phase:
-upper layers and heads, once a fold for the figures and once on everything for the model that is
-kept. Everything in between lies in ``out_dir/work`` and is taken up again.
+First phase: LoRA, projectors and heads end to end on what every fold may see. Second phase: late
+fusion and heads, once a fold for the figures and once on everything for the model that is kept.
+Everything in between lies in ``out_dir/work`` and is taken up again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from coefvq.learning.fused import figures, heads
 from coefvq.learning.fused.align import align
 from coefvq.learning.fused.example import HELD, POLICIES, Example
 from coefvq.learning.fused.fit import load_into
-from coefvq.learning.fused.mixture import FOLDS, build_mixture, picture_clips
+from coefvq.learning.fused.mixture import ALIGN_VIDEO, FOLDS, build_mixture, picture_clips
 from coefvq.learning.fused.predictions import Predictions, collect, write_predictions
 from coefvq.learning.fused.recipe import Recipe, materialise, new_model
 from coefvq.learning.fused.runs import (
@@ -50,6 +50,10 @@ EVALUATED = (
     "video", "fights", "comment", "composed_speech", "composed_screen_text", "composed_caption",
     "tweet_held", "tweet_dialect", "headline_held",
 )  # fmt: skip
+
+
+Heads = tuple[Any, Any]
+"""The state head and the word head of one policy and run."""
 
 
 def train_fused(
@@ -97,9 +101,14 @@ def train_fused(
     learnt, plain = all_states(bench)
     runs = {
         name: answered_run(bench, learnt, plain, aligned, name, recipe)
-        for name in (*map(str, range(max(1, folds))), FINAL)
+        for name in (*map(str, left_out(folds)), FINAL)
     }
     return finish(bench, learnt, plain, runs, Path(out_dir), recipe)
+
+
+def left_out(folds: int) -> range:
+    """Folds of the runs; a single one is not the fold whose comments the first phase saw."""
+    return range(folds) if folds > 1 else range(ALIGN_VIDEO + 1, ALIGN_VIDEO + 2)
 
 
 def _quiet(_: str) -> None:
@@ -170,16 +179,12 @@ def finish(
     recipe: Recipe,
 ) -> dict[str, Any]:
     """Fit the readout, measure, and write checkpoint, report and predictions."""
-    fit_on = _known(bench, {**plain, **learnt})
-    seen = _known(bench, plain)
-    answers, readouts = [], {}
-    for policy in COVERED:
-        bench.progress(f"readout of {policy}")
-        by_run = {name: _heads(bench, fit_on, policy, name) for name in runs}
-        found = held_out(bench, seen, runs, by_run, policy)
-        answers.append(found)
-        readouts[policy] = heads.readout_of(policy, *by_run[FINAL], found.weights)
-    report = {
+    answers, by_policy = read_out(bench, learnt, plain, runs)
+    readouts = {
+        one.policy: heads.readout_of(one.policy, *by_policy[one.policy][FINAL], one.weights)
+        for one in answers
+    }
+    report: dict[str, Any] = {
         "policies": {one.policy: figures.figures_of(one) for one in answers},
         "false_positives": figures.false_positives(answers),
         "seed": bench.seed,
@@ -189,19 +194,33 @@ def finish(
     thresholds = {k: v["macro_f1"]["threshold"] for k, v in report["policies"].items()}
     save_readout(Readout(readouts, thresholds, report), out_dir)
     layout = bench.processor.writer.layout
-    save_trained(bench.model, TrainedParts(recipe.lora, bench.bases, layout), out_dir)
+    save_trained(bench.model, TrainedParts(recipe.lora, dict(bench.bases), layout), out_dir)
     write_predictions(out_dir / "held_out.csv", answers)
     (out_dir / "report.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     return report
+
+
+def read_out(
+    bench: Bench, learnt: Mapping[int, Top], plain: Mapping[int, Top], runs: Mapping[str, Run]
+) -> tuple[list[Predictions], dict[str, dict[str, Heads]]]:
+    """Fit the heads of every run and join the parts of what each run left out.
+
+    Returns:
+        Held-out answers, one a covered policy; and the heads by policy and run.
+    """
+    fit_on, seen = _known(bench, {**plain, **learnt}), _known(bench, plain)
+    answers, by_policy = [], {}
+    for policy in COVERED:
+        bench.progress(f"readout of {policy}")
+        by_policy[policy] = {name: _heads(bench, fit_on, policy, name) for name in runs}
+        answers.append(held_out(bench, seen, runs, by_policy[policy], policy))
+    return answers, by_policy
 
 
 def _known(bench: Bench, states: Mapping[int, Top]) -> dict[int, Known]:
     rows = list(states)
     found = known_states([bench.items[i] for i in rows], [states[i] for i in rows])
     return dict(zip(rows, found, strict=True))
-
-
-Heads = tuple[Any, Any]
 
 
 def _heads(bench: Bench, known: Mapping[int, Known], policy: str, name: str) -> Heads:

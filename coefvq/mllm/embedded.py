@@ -173,6 +173,7 @@ class EmbeddedMllm:
         scorer = self.scorer()
         with scorer.lock:
             self._last = None  # the cache is about to hold something else
+            fused = scorer.look(fused)
             other = unsteered(fused)
             without = scorer.score_one(other)[0] if other is not None else None
             scored, filled = scorer.score_one(fused)

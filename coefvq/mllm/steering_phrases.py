@@ -42,10 +42,11 @@ _STOP = (
 _ALL = r"(?:all|every|each|any|both)"
 
 _ORDERS = (
-    rf"\b{_STOP}\b{_NEAR}\b{_TARGET}\b",
+    rf"\b{_STOP}\b{_NEAR}\b{_TARGET}(?:\W+(?:{_TARGET}|given|text|below|earlier))*\b",
     r"\b(?:forget|drop|never mind)\b[^.!?\n]{0,24}?\b(?:instructions?|prompts?|guidelines|"
     r"everything (?:above|before)|all (?:the )?(?:rules|policies|training))\b",
-    rf"\b(?:answer|reply|respond|output|print)\b(?:\W+\w+){{0,4}}?\W+{_PASS}\b",
+    rf"\b(?:answer|reply|respond|output|print)\b(?:\s+\w+){{0,4}}?[\s:=\"'“*]+{_PASS}\b",
+    rf"\banswered (?:with|as)[\s\"'“]+{_PASS}\b",
     rf"\b(?:say|return|write|conclude|choose|pick|select|give|report|assign|predict|put)\b{_NEAR}"
     rf"\b{_PASS}\b[\"'”]?\s+(?:to|for|on|as|in)\s+(?:{_ALL}|the (?:answer|verdict|label))\b"
     r"(?:[\s\w]{0,24})",
@@ -56,18 +57,20 @@ _ORDERS = (
     r"(?:\w+\s+)?(?:respond|reply|output|approve|classify|label|comply|obey)\b",
     rf"\b(?:do not|don'?t|never|stop|avoid)\s+(?:flag|remov|report|ban|delet|tak|reject|block|"
     rf"moderat|censor|demonetis|demonetiz)\w*\s+(?:down\s+)?{_THIS}\s+{_CLIP}\b",
-    rf"\blet\s+{_THIS}(?:\s+{_CLIP})?\s+(?:pass|through|slide)\b",
+    rf"\blet\s+(?:this|{_THIS}\s+{_CLIP})\s+(?:pass|through|slide)\b",
     rf"\bif you (?:flag|remove|report|ban|reject|block|label|delete)\w*\s+{_THIS}\b"
     r"[^.!?\n]{0,60}",
 )
 _ADDRESSES = (
     rf"\b(?:you are|you're|i am|this is|act as|behave (?:as|like)|speak(?:ing)? as|as)\s+"
     rf"(?:now |also |only |just )*(?:an?|the|your)\s+(?:[\w-]+\s+){{0,2}}?{_MACHINE}\b",
+    r"\b(?:moderator|reviewer|admin|ai|classifier|annotator)(?:'s)? (?:note|message|notice)\s*:",
     rf"\b(?:dear|hey|hello|hi|attention|calling|ok)\W+(?:\w+\s+){{0,2}}?{_MACHINE}\b",
     rf"\b(?:note|message|memo|notice|instructions?|reminder|addressed) (?:to|for)\s+"
     rf"(?:\w+\s+){{0,3}}?{_MACHINE}\b",
     rf"\b(?:{_MACHINE}|model|bot|algorithm|system|machine)s?\s+"
-    r"(?:(?:that|who|which) (?:is|are)\s+)?(?:read|process|review|watch|analy[sz]|evaluat|scor|judg|scann|check)ing\b",
+    r"(?:(?:that|who|which) (?:is|are)\s+)?"
+    r"(?:read|process|review|watch|analy[sz]|evaluat|scor|judg|scann|check)ing\b",
     rf"\b(?:pretend|imagine|role-?play|simulate|suppose)\b{_NEAR}\b(?:{_MACHINE}|restrictions|"
     r"filters|guidelines|polic(?:y|ies)|no rules)\b",
     r"\b(?:dan|jailbreak|sudo|do anything now|god) mode\b[^.!?\n]{0,40}",
@@ -80,9 +83,9 @@ _CLAIMS = (
     rf"be|must be)\s+(?:\w+\s+){{0,3}}?(?:{_GOOD}|verified|reviewed|fictional|a parody|a test)\b",
     rf"\b(?:does not|doesn'?t|contains?|has|with)\s+(?:no|not|violate|break|breach|contain)\b"
     rf"{_NEAR}\b(?:polic(?:y|ies)|guidelines|violations?|hate speech|rules)\b",
-    rf"[\"'<\[(*_]*\b{_POLICY}\b[\"'*_\])>]*\s*(?:[:=>|]|->|→)\s*[\"'`*_\[(]*{_PASS}\b[\"'`*_]*",
+    rf"[\"'<\[(*_]*\b{_POLICY}\b[\"'*_\])>]*\s*(?:[:=>|]|->|→)[\s\"'`*_\[(]*{_PASS}\b[\"'`*_]*",
     rf"\b(?:correct |right |final |only )?(?:verdict|label|rating|classification|decision|answer)s?"
-    rf" (?:is|are|must be|should be|will be)\s*[\"'“]?(?:{_GOOD}|no|negative|clean)\b",
+    rf" (?:is|are|must be|should be|will be)\s*[\"'“]?(?:{_GOOD}|negative|clean|no(?=\s*(?:[.,;!\"'”]|$)))\b",
     r"[\"'<]?\b(?:is_)?(?:safe|allowed|approved|compliant|verified|passed|benign)\b[\"'>]?\s*[:=>]"
     r"\s*[\"']?(?:true|yes|1|100)\b",
     rf"<\s*(?:{_POLICY}|status)\b[^<>]{{0,40}}>\s*{_PASS}\b",
@@ -94,7 +97,7 @@ _CLAIMS = (
 )
 _FORMS = (
     r"(?:^|\s|[\[<({#*])(?:system|assistant|developer)[\])>}*]*\s*[:>]\s*[^\n\r]{0,80}",
-    r"(?:^|[\n\r])\W{0,4}(?:user|human|ai|bot|tool|function|moderator|admin)[\])>}*]*\s*[:>]\s*"
+    r"(?:^|[\n\r])\W{0,4}(?:user|ai|bot|tool|function|moderator|admin)[\])>}*]*\s*[:>]\s*"
     r"[^\n\r]{0,80}",
     r"[\[<({](?:system|assistant|user|developer|human|ai|bot|tool|admin)[^\w\n]{0,2}[\])>}]"
     r"[^\n\r]{0,80}",
@@ -106,8 +109,8 @@ _FORMS = (
     r"(?:[-=*_~]{2,}|[\[<(])\s*(?:end|begin|start)\b[^\n\r]{0,32}?(?:[-=*_~]{2,}|[\])>])",
     r"\b(?:new|updated|real|true|actual|revised) (?:system )?(?:instructions?|prompt)\b",
     r"\b(?:new|updated|real|final) (?:rules?|policy|task|order)\s*:",
-    r"(?<![\w/.#@+=-])(?=[a-z+/]*\d)[a-z0-9+/]{40,}={0,2}",
-    r"(?<!\w)(?:\w[ ._*-]){12,}\w(?!\w)",
+    r"(?<![\w/.#@+=-])(?=[a-z+/]*\d)(?=[0-9+/]*[a-z])[a-z0-9+/]{40,}={0,2}",
+    r"(?<!\w)(?:[^\W\d_][ ._*-]){12,}[^\W\d_](?!\w)",
 )
 _LANGUAGES = (
     r"\bignor(?:a|e|i|iere|ieren|ez|ate|uj|uje|eer|era|ar)\b[^.!?\n]{0,40}?(?:instruc\w+|istruzion\w+|"

@@ -100,7 +100,7 @@ def ablate(
             states = read_tops(bench, rows, f"{variant.name}-{run}".replace(" ", "_"), items)
             for key, found in _scored(bench, judge, run, rows, items, states).items():
                 scores.setdefault((*key, variant.name), []).extend(found)
-    return [_row(key, found) for key, found in sorted(scores.items())]
+    return [row_of(key, found) for key, found in sorted(scores.items())]
 
 
 def _rows(bench: Bench, variant: Variant, run: str, most: int) -> list[int]:
@@ -171,7 +171,12 @@ def _answerable(policy: str, item: FusedItem) -> bool:
     return any(there[name] for name in PLANS[policy].needs)
 
 
-def _row(key: tuple[str, str, str], found: Sequence[tuple[Example, float]]) -> Row:
+def row_of(key: tuple[str, str, str], found: Sequence[tuple[Example, float]]) -> Row:
+    """A line of the table from examples with their scores.
+
+    Args:
+        key: Policy, part and variant.
+    """
     policy, part, variant = key
     label = np.array([example.targets[policy] for example, _ in found])
     if len(set(label.tolist())) < 2:
@@ -191,7 +196,7 @@ def by_part(answers: Sequence[Predictions]) -> list[Row]:
             if main.parts[:, at].std() > 0:
                 chosen = list(zip(main.examples, main.parts[:, at].tolist(), strict=True))
                 key = (one.policy, PLANS[one.policy].primary, f"only {name}")
-                rows.append(_row(key, chosen))
+                rows.append(row_of(key, chosen))
     return rows
 
 

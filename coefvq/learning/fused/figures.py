@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
-from coefvq.learning.fused.predictions import Predictions
+from coefvq.learning.fused.example import ALWAYS
+from coefvq.learning.fused.predictions import Predictions, is_measured
 from coefvq.learning.measures import auc, bootstrap, debiased_ece
 from coefvq.learning.text_corpora import HATE, SCAM
 from coefvq.mllm.fused.readout import PARTS
@@ -55,8 +56,8 @@ def slice_of(answers: Predictions, part: str) -> dict[str, Any]:
 
 def measured_rows(answers: Predictions) -> NDArray[np.bool_]:
     """Rows that no training saw: held out by fold, and held-out tweets."""
-    aligned = np.array([example.align for example in answers.examples])
-    return ~aligned & (answers.fold != -1)
+    aligned = np.array([example.align for example in answers.examples], dtype=bool)
+    return ~aligned & (answers.fold != ALWAYS) & is_measured(answers.policy, answers.fold)
 
 
 def best_threshold(label: NDArray[np.int64], probability: NDArray[np.float64]) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from coefvq.mllm.fused.pooled import pooled_states, words_of
 from coefvq.mllm.fused.processing import FusedProcessor
 from coefvq.mllm.fused.readout import Readout
 from coefvq.mllm.fused.split import Embedded, Lower, answer, embed, lower, mean_of_words, upper
+from coefvq.mllm.fused.towers import look
 from coefvq.mllm.fused.words import count_words
 
 _BATCH = 8
@@ -67,6 +68,15 @@ class FusedScorer:
         self.lock = threading.RLock()
         self._cache = DynamicCache(config=model.config.text_config)
         self._opened = 0
+
+    @torch.inference_mode()
+    def look(self, item: FusedItem) -> FusedItem:
+        """The item with feature maps in place of frames, so that variants of it cost no look."""
+        if item.frames is None or len(item.frames) == 0 or self.model.vision_tower is None:
+            return item
+        ready = self.processor.image_processor(images=list(item.frames), return_tensors="pt")
+        maps = look(self.model.vision_tower, ready["pixel_values"]).permute(0, 3, 1, 2)
+        return replace(item, frames=None, frame_features=maps.float().numpy())
 
     def score(self, items: Sequence[FusedItem]) -> list[Scored]:
         """Score items in batches of at most eight; nothing is kept."""

@@ -1,9 +1,9 @@
 """Rationales of the fused model: their text, the targets to learn, and how they are decoded."""
 
-from coefvq.mllm.fused.reasons.decode import Decoded, decode, decode_reason, prefill
+from coefvq.mllm.fused.reasons.decode import Decoded, decode_reason, prefill
 from coefvq.mllm.fused.reasons.lines import PromptLine, item_lines
 from coefvq.mllm.fused.reasons.rationale import Case, Measure, explain, write_rationale
-from coefvq.mllm.fused.reasons.shown import Shown, shown, shown_lines
+from coefvq.mllm.fused.reasons.shown import Shown, shown_lines
 from coefvq.mllm.fused.reasons.target import Known, facts, target
 from coefvq.mllm.fused.reasons.text import Point, Reason, parse, write
 
@@ -16,14 +16,12 @@ __all__ = [
     "PromptLine",
     "Reason",
     "Shown",
-    "decode",
     "decode_reason",
     "explain",
     "facts",
     "item_lines",
     "parse",
     "prefill",
-    "shown",
     "shown_lines",
     "target",
     "write",
