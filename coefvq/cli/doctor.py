@@ -15,9 +15,12 @@ _MARKS = {"ok": "ok     ", "warning": "warning", "failed": "FAILED "}
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-def doctor(as_json: bool) -> None:
+@click.option(
+    "--speed", is_flag=True, help="Load the MLLM and measure it on a made-up video (seconds)."
+)
+def doctor(as_json: bool, speed: bool) -> None:
     """Check that everything is in place; says what to do where it is not."""
-    checks = examine(load_settings())
+    checks = examine(load_settings(), speed)
     if as_json:
         click.echo(json.dumps(report(checks), ensure_ascii=False))
     else:

@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 
 from coefvq.combinations import SHIPPED
 from coefvq.errors import CoefVQError
+from coefvq.learning.fused.predictions import is_measured
 from coefvq.learning.measures import auc
 from coefvq.routing.combination import Combination, fit_combination, stratified_folds
 
-POSTED = ("video", "comment")
-"""Parts of the MLLM's held-out set whose text stands where the prefilter read it too."""
+SHARED = ("video", "comment", "fights")
+"""Parts of the MLLM's held-out set that show each item as the prefilter saw it."""
 FOLDS = 5
 
 
@@ -55,12 +56,17 @@ def fit_pairs(prefilter: Path, mllm: Path) -> dict[str, dict[str, Any]]:
     found: dict[str, list[tuple[float, float, float]]] = {}
     for row in _rows(mllm):
         key = row["policy"], row["item_id"]
-        if row["part"] in POSTED and key in first:
+        if row["part"] in SHARED and key in first and _left_out(row):
             values = float(row["label"]), first[key], float(row["probability"])
             found.setdefault(row["policy"], []).append(values)
     if not found:
         raise CoefVQError(f"{prefilter.name} and {mllm.name} have no item in common.")
     return {policy: _fit(np.array(values)) for policy, values in sorted(found.items())}
+
+
+def _left_out(row: Mapping[str, str]) -> bool:
+    """Whether no training of the MLLM saw the item."""
+    return bool(is_measured(row["policy"], np.array([int(row["fold"])]))[0])
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

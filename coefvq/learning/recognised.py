@@ -31,8 +31,8 @@ from coefvq.learning.compose import read_frames
 from coefvq.media.sound import SAMPLE_RATE
 from coefvq.signals import screen_text, sound_states, speech
 
-HEAR, SEE = "hear", "see"
-RECIPES = {HEAR: "hear-1", SEE: "see-1"}
+HEAR, HEAR_CLEARLY, SEE = "hear", "hear_clearly", "see"
+RECIPES = {HEAR: "hear-1", HEAR_CLEARLY: "hear_clearly-1", SEE: "see-1"}
 _LEAD_S, _TAIL_S = (0.0, 4.0), (0.0, 2.0)
 _SAMPLED = 8  # frames of a video that are read
 
@@ -60,20 +60,22 @@ class Recognised:
         return " ".join(line.text for line in self.lines)
 
 
-def hear(text: str, seed: int, threads: int = 1) -> Recognised:
+def hear(text: str, seed: int, threads: int = 1, *, clear: bool = False) -> Recognised:
     """Say a text and listen to it.
 
     Args:
         text: As posted; what nobody would say is dropped first (``spoken.clean``).
         seed: Voice, background and the second of the first word depend on it.
         threads: CPU threads of the recogniser; 0: all cores.
+        clear: Speak with voices that the recogniser follows well.
 
     Raises:
         SettingsError: If eSpeak NG is not installed.
     """
     rng = random.Random(f"hear/{seed}")
     lead_s, tail_s = rng.uniform(*_LEAD_S), rng.uniform(*_TAIL_S)
-    sound = spoken.speak(spoken.clean(text), seed, lead_s=lead_s, tail_s=tail_s)
+    words = spoken.clean(text)
+    sound = spoken.speak(words, seed, lead_s=lead_s, tail_s=tail_s, clear=clear)
     heard = speech.transcribe(sound, threads)
     states = sound_states.encode_states(sound, threads)
     duration_s = round(len(sound) / SAMPLE_RATE, 2)
@@ -141,7 +143,11 @@ class Recogniser:
         self._frame_of = frame_of
 
     def hear_all(
-        self, texts: Sequence[tuple[str, int]], progress: Progress | None = None
+        self,
+        texts: Sequence[tuple[str, int]],
+        progress: Progress | None = None,
+        *,
+        clear: bool = False,
     ) -> list[Recognised]:
         """Hear texts, each with its seed, in order.
 

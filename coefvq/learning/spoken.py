@@ -29,6 +29,10 @@ _VOICES = ("en-us", "en-us", "en-gb", "en-gb", "en-gb-x-rp", "en-gb-scotland", "
 _VARIANTS = ("", "", "+m1", "+m3", "+m4", "+m7", "+f1", "+f2", "+f3", "+f4")
 _SPEEDS = (130, 190)  # words a minute
 _PITCHES = (25, 75)  # 0..99
+# What Whisper tiny follows best of these: word error rate 0.33 against 0.44 over all.
+_CLEAR_VOICES = ("en-us", "en-gb", "en-gb-x-rp")
+_CLEAR_VARIANTS = ("", "+m1", "+m3", "+m7", "+f2")
+_CLEAR_SPEEDS, _CLEAR_PITCHES = (130, 178), (25, 70)
 _FAINT_DB = (-40.0, -25.0)  # of noise and tones, against the speech
 
 _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
@@ -67,7 +71,9 @@ def clean(text: str) -> str:
     return text.strip(" ,;:-")
 
 
-def speak(text: str, seed: int, *, lead_s: float = 0.0, tail_s: float = 0.0) -> NDArray[np.float32]:
+def speak(
+    text: str, seed: int, *, lead_s: float = 0.0, tail_s: float = 0.0, clear: bool = False
+) -> NDArray[np.float32]:
     """Say a text with a voice drawn from ``seed``.
 
     Args:
@@ -75,6 +81,7 @@ def speak(text: str, seed: int, *, lead_s: float = 0.0, tail_s: float = 0.0) -> 
         seed: Voice, speed, pitch, loudness and background depend on it, the words do not.
         lead_s: Seconds before the first word, besides a drawn short pause.
         tail_s: Seconds after the last word, besides a drawn short pause.
+        clear: Draw only voices and speeds that a small recogniser follows well.
 
     Returns:
         float32 (samples,), 16 kHz, one channel, -1..1.
@@ -84,7 +91,7 @@ def speak(text: str, seed: int, *, lead_s: float = 0.0, tail_s: float = 0.0) -> 
         MediaError: If it fails on this text.
     """
     rng = random.Random(f"speak/{seed}")
-    command = _command(rng)
+    command = _command(rng, clear)
     peak, before, after = rng.uniform(0.3, 0.9), rng.uniform(0.1, 0.6), rng.uniform(0.2, 0.8)
     voice = _synthesise(command, " ".join(text.replace("[[", " ").split()[:MOST_WORDS]))
     if len(voice):
@@ -93,9 +100,11 @@ def speak(text: str, seed: int, *, lead_s: float = 0.0, tail_s: float = 0.0) -> 
     return _with_background(np.pad(voice, pads), voice, rng, seed)
 
 
-def _command(rng: random.Random) -> list[str]:
-    voice = rng.choice(_VOICES) + rng.choice(_VARIANTS)
-    speed, pitch = rng.randint(*_SPEEDS), rng.randint(*_PITCHES)
+def _command(rng: random.Random, clear: bool) -> list[str]:
+    voices = (_CLEAR_VOICES, _CLEAR_VARIANTS) if clear else (_VOICES, _VARIANTS)
+    speeds, pitches = (_CLEAR_SPEEDS, _CLEAR_PITCHES) if clear else (_SPEEDS, _PITCHES)
+    voice = "".join(rng.choice(names) for names in voices)
+    speed, pitch = rng.randint(*speeds), rng.randint(*pitches)
     return [PROGRAM, "--stdin", "--stdout", "-b", "1", "-v", voice, "-s", str(speed),
             "-p", str(pitch)]  # fmt: skip
 

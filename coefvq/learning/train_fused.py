@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from coefvq.errors import SettingsError
@@ -26,22 +27,24 @@ from coefvq.learning.fused.example import HELD, POLICIES, Example
 from coefvq.learning.fused.fit import load_into
 from coefvq.learning.fused.mixture import ALIGN_VIDEO, FOLDS, build_mixture, picture_clips
 from coefvq.learning.fused.predictions import Predictions, collect, write_predictions
-from coefvq.learning.fused.recipe import Recipe, materialise, new_model
+from coefvq.learning.fused.recipe import Recipe, claim_folder, materialise, new_model
 from coefvq.learning.fused.runs import (
     FINAL,
     Bench,
     answer,
+    held_by,
     read_tops,
     train_run,
     training_items,
 )
 from coefvq.learning.text_corpora import HATE, SCAM
 from coefvq.mllm.base import ensure_base
-from coefvq.mllm.fused.pooled import Known, known_states
+from coefvq.mllm.fused.pooled import pooled_states, words_of
 from coefvq.mllm.fused.readout import Readout, save_readout
 from coefvq.mllm.fused.shipped import installed_bases
 from coefvq.mllm.fused.split import Top
 from coefvq.mllm.fused.trained import TrainedParts, save_trained, trained_parameters
+from coefvq.mllm.fused.words import Sparse, count_words
 from coefvq.settings import load_settings
 
 COVERED = (VIOLENCE, HATE, SCAM)
@@ -122,6 +125,7 @@ def set_up(
     """Read, compose, recognise and look at everything; assemble the untrained model."""
     clips = picture_clips(data_dir, work, seed=seed)
     examples = build_mixture(data_dir, clips, seed=seed, scale=scale)
+    claim_folder(work, recipe, seed, scale, examples)
     cache_dir = cache_dir or load_settings().cache_dir
     model, processor = new_model(cache_dir, recipe, seed)
     items = materialise(data_dir, work, clips, examples, model, processor, progress)
@@ -208,32 +212,28 @@ def read_out(
     Returns:
         Held-out answers, one a covered policy; and the heads by policy and run.
     """
-    fit_on, seen = _known(bench, {**plain, **learnt}), _known(bench, plain)
+    tops = {**learnt, **plain}  # complete ones where there are both
+    states = [pooled_states(tops[i]) if i in tops else {} for i in range(len(bench.examples))]
+    counted = [count_words(words_of(item)) for item in bench.items]
     answers, by_policy = [], {}
     for policy in COVERED:
         bench.progress(f"readout of {policy}")
-        by_policy[policy] = {name: _heads(bench, fit_on, policy, name) for name in runs}
-        answers.append(held_out(bench, seen, runs, by_policy[policy], policy))
+        fitted = {}
+        for name in runs:
+            held = held_by(name)
+            fitted[name] = (
+                heads.fit_states(bench.examples, states, policy, held, bench.seed),
+                heads.fit_words(bench.examples, counted, policy, held),
+            )
+        by_policy[policy] = fitted
+        answers.append(held_out(bench, states, counted, runs, fitted, policy))
     return answers, by_policy
-
-
-def _known(bench: Bench, states: Mapping[int, Top]) -> dict[int, Known]:
-    rows = list(states)
-    found = known_states([bench.items[i] for i in rows], [states[i] for i in rows])
-    return dict(zip(rows, found, strict=True))
-
-
-def _heads(bench: Bench, known: Mapping[int, Known], policy: str, name: str) -> Heads:
-    held = None if name == FINAL else int(name)
-    nothing = Known({}, (np.zeros(0, np.int64), np.zeros(0, np.float32)))
-    rows = [known.get(index, nothing) for index in range(len(bench.examples))]
-    states = heads.fit_states(bench.examples, [r.states for r in rows], policy, held, bench.seed)
-    return states, heads.fit_words(bench.examples, [r.counted for r in rows], policy, held)
 
 
 def held_out(
     bench: Bench,
-    seen: Mapping[int, Known],
+    states: Sequence[Mapping[str, NDArray[np.float32]]],
+    counted: Sequence[Sparse],
     runs: Mapping[str, Run],
     by_run: Mapping[str, Heads],
     policy: str,
@@ -243,14 +243,13 @@ def held_out(
     rows: list[int] = []
     parts, mass = [], []
     for name, run in runs.items():
-        states, words = by_run[name]
+        state_head, word_head = by_run[name]
         for index, (label, fused, certain) in run.answers.items():
             if policy not in bench.examples[index].targets:
                 continue
-            known = seen[index]
             rows.append(index)
-            spoken = 0.0 if words is None else words(known.counted)
-            parts.append([label[column], fused[column], states(known.states), spoken])
+            words = 0.0 if word_head is None else word_head(counted[index])
+            parts.append([label[column], fused[column], state_head(states[index]), words])
             mass.append(certain[column])
     examples: Sequence[Example] = [bench.examples[index] for index in rows]
     return collect(policy, examples, np.array(parts, np.float64), np.array(mass, np.float64))

@@ -30,7 +30,7 @@ from coefvq.mllm.fused.scorer import Filled, FusedScorer, Scored
 from coefvq.mllm.fused.shipped import SHIPPED, Shipped, load_scorer, read_shipped
 from coefvq.mllm.sanitise import sanitise
 from coefvq.mllm.senses import SOUND_STATES_PER_SECOND, pictures_if_any
-from coefvq.mllm.steering import unsteered
+from coefvq.mllm.steering import other_readings
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ class EmbeddedMllm:
             screen_text=signals.screen_text,
             frames=None if pictures is None else list(pictures.frames),
             frame_times_s=None if pictures is None else pictures.times_s,
-            sound_states=signals.sound_states,
+            sound_states=_finite(signals.sound_states),
             states_per_second=SOUND_STATES_PER_SECOND,
             motion=signals.motion,
         )
@@ -174,21 +174,19 @@ class EmbeddedMllm:
         with scorer.lock:
             self._last = None  # the cache is about to hold something else
             fused = scorer.look(fused)
-            other = unsteered(fused)
-            without = scorer.score_one(other)[0] if other is not None else None
+            others = scorer.score(other_readings(fused))
             scored, filled = scorer.score_one(fused)
             self._last = _Scoring(item, fused, scored, filled)
-        return _higher(scored, without)
+        return _highest(scored, others)
 
     def _measure(self, items: Sequence[FusedItem]) -> dict[str, NDArray[np.float64]]:
         """Probabilities of variants of a video, by policy, exactly as ``assess`` makes them."""
-        others = [unsteered(item) for item in items]
-        extra = [other for other in others if other is not None]
-        found = self.scorer().score([*items, *extra])
-        second = iter(found[len(items) :])
+        others = [other_readings(item) for item in items]
+        found = self.scorer().score([*items, *(one for extra in others for one in extra)])
+        rest = iter(found[len(items) :])
         rows = [
-            _higher(one, next(second) if other is not None else None)
-            for one, other in zip(found, others, strict=False)
+            _highest(one, [next(rest) for _ in extra])
+            for one, extra in zip(found, others, strict=False)
         ]
         return {name: np.array([row.probability[name] for row in rows]) for name in self.covers}
 
@@ -236,6 +234,11 @@ class EmbeddedMllm:
         )
 
 
+def _finite(states: NDArray[np.float16] | None) -> NDArray[np.float16] | None:
+    """States with 0 for what is no number: one such value would make all scores no numbers."""
+    return None if states is None else np.nan_to_num(states, posinf=0.0, neginf=0.0)
+
+
 def _texts(fused: FusedItem) -> dict[str, str]:
     """The words of each modality: one foreign modality is enough to abstain."""
     posted = (fused.posted.title, fused.posted.caption)
@@ -246,12 +249,10 @@ def _texts(fused: FusedItem) -> dict[str, str]:
     }
 
 
-def _higher(scored: Scored, without: Scored | None) -> Scored:
-    """By policy, the one of two readings of a video that gives the higher probability."""
-    if without is None:
-        return scored
+def _highest(scored: Scored, others: Sequence[Scored]) -> Scored:
+    """By policy, the reading of a video that gives the highest probability."""
     best = {
-        name: max((scored, without), key=lambda one: one.probability[name])
+        name: max((scored, *others), key=lambda one: one.probability[name])
         for name in scored.probability
     }
     return Scored(

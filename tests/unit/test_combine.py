@@ -7,13 +7,12 @@ import pytest
 from coefvq import combine
 from coefvq.combinations import MLLM_ALONE, combination_of
 from coefvq.domain import Assessment, PolicyScore, Stage, WhyNot
-from coefvq.mllm.checkpoint import SHIPPED as MLLM_WEIGHTS
-from coefvq.mllm.checkpoint import load_checkpoint
+from coefvq.mllm.fused.shipped import read_shipped
 from coefvq.prefilter.weights import load as load_prefilter
 from coefvq.routing.combination import Combination
 
 POLICY = "hate_harassment"
-SHIPPED = (load_prefilter()[1], load_checkpoint(MLLM_WEIGHTS).version)
+SHIPPED = (load_prefilter()[1], read_shipped().version)
 
 
 def _answer(
@@ -34,7 +33,7 @@ def _final(
     return combine.final_score(POLICY, first, second).final
 
 
-@pytest.mark.parametrize("policy", ["hate_harassment", "scam_spam"])
+@pytest.mark.parametrize("policy", ["hate_harassment", "scam_spam", "violence"])
 def test_the_shipped_pair_of_models_has_a_fitted_combination(policy: str) -> None:
     found = combination_of(policy, *SHIPPED)
     assert found != MLLM_ALONE
@@ -46,7 +45,7 @@ def test_the_shipped_pair_of_models_has_a_fitted_combination(policy: str) -> Non
     [
         pytest.param("hate_harassment", ("other", SHIPPED[1]), id="another prefilter"),
         pytest.param("hate_harassment", (SHIPPED[0], "other"), id="another MLLM"),
-        pytest.param("violence", SHIPPED, id="a policy that the MLLM does not cover"),
+        pytest.param("watermark", SHIPPED, id="a policy that the MLLM does not cover"),
     ],
 )
 def test_models_nobody_compared_leave_the_mllm_alone(

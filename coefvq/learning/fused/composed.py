@@ -16,7 +16,7 @@ from coefvq.learning.spoken import clean
 from coefvq.learning.text_corpora import HATE, SCAM, TextItem
 
 WEAK = 0.3
-TRAIN_PAIRS, HELD_PAIRS = 420, 120
+TRAIN_PAIRS, ALIGN_PAIRS, HELD_PAIRS = 420, 285, 120
 COMMENT_PAIRS = 45  # a video, and as many held-out pairs are told apart by the fold
 _LEAST_WORDS, _MOST_WORDS = 3, 28
 
@@ -50,7 +50,7 @@ def composed_hate(tweets: Sequence[TextItem], hosts: Hosts, seed: int) -> list[E
         for place in PLACES if held else (PLACES[number % 3],):
             fold = HELD if held else ALWAYS
             twins = _twins(pair, place, fold, HATE, hosts, chance)
-            examples += [replace(twin, align=not held) for twin in twins]
+            examples += [replace(twin, align=number < ALIGN_PAIRS) for twin in twins]
     return examples
 
 
@@ -107,7 +107,7 @@ def _twins(
         violates = item.labels[policy]
         twins.append(
             replace(
-                _placed(host, place, item.text, seed),
+                _placed(host, place, item.text, seed, clear=fold == HELD),
                 id=f"composed/{place}/{item.id}",
                 part=f"composed_{place}",
                 group=f"composed/{pair[0].id}",
@@ -133,13 +133,15 @@ def _host(place: Place, hosts: Hosts, chance: random.Random) -> Example:
                    **drawn)  # type: ignore[arg-type]  # fmt: skip
 
 
-def _placed(host: Example, place: Place, text: str, seed: int) -> Example:
-    words = placed_words(place, text, seed)
+def _placed(host: Example, place: Place, text: str, seed: int, *, clear: bool) -> Example:
+    words = placed_words(place, text, seed, clear=clear)
     return replace(host, **{place: words})  # type: ignore[arg-type]
 
 
-def placed_words(place: str, text: str, seed: int) -> Recognised | str:
+def placed_words(place: str, text: str, seed: int, *, clear: bool = False) -> Recognised | str:
     """A caption stays as it was typed; what is spoken or drawn is cleaned and recognised."""
     if place == "caption":
         return text
-    return Recognised("hear" if place == "speech" else "see", clean(text), seed)
+    if place == "speech":
+        return Recognised("hear_clearly" if clear else "hear", clean(text), seed)
+    return Recognised("see", clean(text), seed)

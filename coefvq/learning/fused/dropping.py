@@ -54,6 +54,7 @@ def _needed(example: Example, chance: random.Random) -> set[str]:
     if example.part.startswith("composed_"):
         place = example.part.removeprefix("composed_").removesuffix("_steered")
         return kept | {place.removesuffix("_padded")}
-    if example.speech is None and example.screen_text is None:
+    words = example.part.removesuffix("_steered").removesuffix("_padded")
+    if words == "comment" or (example.speech is None and example.screen_text is None):
         return kept | {"caption"}
     return kept

@@ -27,10 +27,10 @@ class Recognised:
     """Words that pass through a recogniser: spoken and heard, or drawn and read.
 
     Attributes:
-        kind: ``hear`` or ``see``.
+        kind: ``hear``, ``hear_clearly`` (by voices that the recogniser follows well) or ``see``.
     """
 
-    kind: Literal["hear", "see"]
+    kind: Literal["hear", "hear_clearly", "see"]
     text: str
     seed: int
 

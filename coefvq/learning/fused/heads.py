@@ -7,7 +7,7 @@ logistic regression whose strength is chosen by inner folds of the training data
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from coefvq.learning.fused.example import Example
 from coefvq.learning.fused.runs import may_train
 from coefvq.learning.measures import auc
 from coefvq.learning.text_corpora import HATE, SCAM
-from coefvq.mllm.fused.readout import LIMIT, PolicyReadout, StateHead
+from coefvq.mllm.fused.readout import LIMIT, PARTS, PolicyReadout, StateHead
 from coefvq.mllm.fused.words import BLOCKS, BUCKETS, Sparse, WordHead, blocks_of_length_one
 
 Floats = NDArray[np.float64]
@@ -43,6 +43,9 @@ class Plan:
         words: Whether there is a word head.
         needs: Modalities of which one must be there.
         strengths: Of the state head, tried on inner folds.
+        word_parts: Further parts that only the word head learns from, with their weights.
+        used: Parts of the readout that may count. Those that no training taught a policy, and
+            those that were seen to add nothing, are left out.
     """
 
     inputs: tuple[str, ...]
@@ -51,16 +54,19 @@ class Plan:
     words: bool
     needs: tuple[str, ...]
     strengths: tuple[float, ...] = STRENGTHS
+    word_parts: Mapping[str, float] = field(default_factory=dict)
+    used: tuple[str, ...] = PARTS
 
 
 _TWEETS = {"composed_speech": 0.3, "composed_screen_text": 0.3, "composed_caption": 0.3}
 PLANS = {
     VIOLENCE: Plan(
-        ("motion",), {"fights": 1.0, "scenes": 0.2, "gradio": 0.2}, "fights", False,
-        ("visual", "motion"), strengths=(1.0,),
+        ("motion",), {"fights": 1.0, "scenes": 1.0, "gradio": 1.0}, "fights", False,
+        ("visual", "motion"), strengths=(1.0,), used=("pooled_states",),
     ),
     HATE: Plan(
-        ("text",), {"video": 1.0, "video_moved": 0.5, **_TWEETS}, "video", True, TEXTS
+        ("text",), {"video": 1.0, "video_moved": 0.5, **_TWEETS}, "video", True, TEXTS,
+        word_parts={"tweet": 0.1, "tweet_heard": 0.3},
     ),
     SCAM: Plan(
         ("text",),
@@ -71,22 +77,22 @@ PLANS = {
 }  # fmt: skip
 
 
-def rows_of(examples: Sequence[Example], policy: str, held: int | None) -> list[int]:
-    """Examples that a policy's heads learn from when fold ``held`` is left out."""
-    plan = PLANS[policy]
+def rows_of(
+    examples: Sequence[Example], policy: str, held: int | None, parts: Mapping[str, float]
+) -> list[int]:
+    """Examples of some parts that a policy may learn from when fold ``held`` is left out."""
     return [
         index
         for index, one in enumerate(examples)
-        if one.part in plan.parts and policy in one.targets and may_train(one, held)
+        if one.part in parts and policy in one.targets and may_train(one, held)
     ]
 
 
 def _labels(
-    examples: Sequence[Example], rows: Sequence[int], policy: str
+    examples: Sequence[Example], rows: Sequence[int], policy: str, parts: Mapping[str, float]
 ) -> tuple[NDArray[np.int64], Floats]:
-    plan = PLANS[policy]
     label = np.array([examples[index].targets[policy] for index in rows])
-    weight = [plan.parts[examples[i].part] * examples[i].weights.get(policy, 1.0) for i in rows]
+    weight = [parts[examples[i].part] * examples[i].weights.get(policy, 1.0) for i in rows]
     return label, np.array(weight)
 
 
@@ -94,21 +100,25 @@ def fit_states(
     examples: Sequence[Example], states: Sequence[States], policy: str, held: int | None, seed: int
 ) -> StateHead:
     """Fit the state head of one policy without fold ``held``."""
-    plan, rows = PLANS[policy], rows_of(examples, policy, held)
+    plan = PLANS[policy]
+    rows = rows_of(examples, policy, held, plan.parts)
     rows = [index for index in rows if any(name in states[index] for name in plan.inputs)]
     sizes = tuple((n, len(next(states[i][n] for i in rows if n in states[i]))) for n in plan.inputs)
-    blank = StateHead(sizes, *(np.full(sum(s for _, s in sizes), v, np.float32)
-                               for v in (np.nan, 1.0, 0.0)), bias=0.0)  # fmt: skip
+    unknown = np.full(sum(size for _, size in sizes), np.nan, np.float32)
+    blank = StateHead(sizes, unknown, np.ones_like(unknown), np.zeros_like(unknown), bias=0.0)
     x = np.stack([blank.joined(states[index]) for index in rows]).astype(np.float64)
-    label, weight = _labels(examples, rows, policy)
-    mean, spread = np.nanmean(x, 0), np.nanstd(x, 0) + 1e-4
+    label, weight = _labels(examples, rows, policy, plan.parts)
+    mean, spread = np.nanmean(x, 0), np.nanstd(x, 0)
+    spread = np.maximum(spread, 0.05 * np.median(spread)) + 1e-6
     scaled = np.nan_to_num(np.clip((x - mean) / spread, -LIMIT, LIMIT))
     strength = _strength(
         plan.strengths, scaled, label, weight, [examples[i].group for i in rows], seed
     )
     model = LogisticRegression(C=strength, max_iter=400).fit(scaled, label, weight)
-    arrays = (np.asarray(a, np.float32) for a in (mean, spread, model.coef_[0]))
-    return StateHead(sizes, *arrays, bias=float(model.intercept_[0]))
+    mean32, spread32, weights = (
+        np.asarray(values, np.float32) for values in (mean, spread, model.coef_[0])
+    )
+    return StateHead(sizes, mean32, spread32, weights, bias=float(model.intercept_[0]))
 
 
 def _strength(
@@ -141,7 +151,8 @@ def fit_words(
     """Fit the word head without fold ``held``: TF-IDF, logistic regression, balanced classes."""
     if not PLANS[policy].words:
         return None
-    rows = rows_of(examples, policy, held)
+    parts = {**PLANS[policy].parts, **PLANS[policy].word_parts}
+    rows = rows_of(examples, policy, held, parts)
     matrix = _matrix([counted[index] for index in rows])
     seen = np.asarray((matrix > 0).sum(0)).ravel()
     idf = np.where(seen >= _RAREST, np.log((1 + len(rows)) / (1 + seen)) + 1, 0.0)
@@ -150,7 +161,7 @@ def fit_words(
         (counted[i][0], blocks_of_length_one(counted[i][1] * idf[counted[i][0]], counted[i][0]))
         for i in rows
     ]
-    label, weight = _labels(examples, rows, policy)
+    label, weight = _labels(examples, rows, policy, parts)
     model = LogisticRegression(C=_WORD_STRENGTH, class_weight="balanced", max_iter=200)
     model.fit(_matrix(weighted), label, weight)
     return WordHead(idf, model.coef_[0].astype(np.float32), float(model.intercept_[0]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,8 @@ def footage_of(
     for clip in clips:
         key = f"{_REVISION}/{clip.id}/{clip.path.stat().st_size}"
         name = f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.npz"
-        seen = _kept(folder / "maps" / name, lambda clip=clip: _maps(clip, tower, processor))
-        moved = _kept(folder / f"motion-{_names()}" / name, lambda clip=clip: _motion(clip))
+        seen = _kept(folder / "maps" / name, partial(_maps, clip, tower, processor))
+        moved = _kept(folder / f"motion-{_names()}" / name, partial(_motion, clip))
         if seen:
             found[clip.id] = Footage(seen["maps"], seen["times_s"], moved.get("motion"))
         clock.tick()

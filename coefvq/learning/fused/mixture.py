@@ -17,18 +17,22 @@ from coefvq.learning.clip_corpora import VIOLENCE, ClipItem
 from coefvq.learning.clip_signals import OnClip
 from coefvq.learning.crossval import grouped_folds
 from coefvq.learning.fused.composed import WEAK, Hosts, composed_hate, composed_scam
-from coefvq.learning.fused.example import ALWAYS, HELD, Example
+from coefvq.learning.fused.example import ALWAYS, HELD, Example, Recognised
 from coefvq.learning.fused.steering import padded
 from coefvq.learning.fused.texts import assign_folds, move_to, moved_video, timed
+from coefvq.learning.spoken import clean
 from coefvq.learning.text_corpora import HATE, TextItem
 
 FOLDS = 5
 ALIGN_VIDEO = 0
 """The one video of TubeSpam that the first phase learns from; figures come from the others."""
-_ALIGN_FOLDS = (0, 1)
+_ALIGN_FOLDS = (0,)
 """Folds of footage whose composed clips the first phase sees."""
+_ALIGN_HEADLINES = 120
 _ORDINARY = 0.2
 _STEERED_SHARE = 0.12
+_TWEETS, _HEARD_TWEETS, _ALIGN_TWEETS = 2000, 200, 200
+"""Of each label."""
 
 
 def build_mixture(
@@ -57,6 +61,7 @@ def build_mixture(
     tweets = text_corpora.davidson(data_dir, weak_scam=True)
     examples += composed_hate(tweets, hosts, seed)
     examples += _tweet_slices(tweets, examples, chance)
+    examples += _more_tweets(tweets, examples, seed)
     examples += _headlines(headlines[1500:], ordinary, chance)
     return _thinned(examples, scale, chance) + _steered(examples, scale, chance)
 
@@ -200,6 +205,32 @@ def _tweet_slices(
     ]
 
 
+def _more_tweets(
+    tweets: Sequence[TextItem], examples: Sequence[Example], seed: int
+) -> list[Example]:
+    """Tweets for the word head, which needs more of them than the language model can read:
+    as captions, and a part of them again as the recogniser hears them."""
+    chance = random.Random(f"{seed}/more tweets")
+    used = {part for e in examples for part in e.id.split("/") if "davidson" in e.id}
+    free = [t for t in tweets if t.id.split("/")[-1] not in used and "aae_like" not in t.tags]
+    kinds = [[t for t in free if t.labels[HATE] == label] for label in (0, 1)]
+    most = min(_TWEETS, *map(len, kinds))
+    made = []
+    for rows in kinds:
+        for number, item in enumerate(chance.sample(rows, most)):
+            example = replace(_text_example(item, "tweet", ALWAYS), weights={})
+            align = _HEARD_TWEETS <= number < _HEARD_TWEETS + _ALIGN_TWEETS
+            example = replace(example, targets={HATE: item.labels[HATE]}, align=align)
+            made.append(example)
+            words = clean(item.text)
+            if number < _HEARD_TWEETS and words:
+                spoken = Recognised("hear_clearly", words, chance.randrange(1 << 30))
+                name = f"tweet_heard/{item.id}"
+                heard = replace(example, id=name, part="tweet_heard", caption=None, speech=spoken)
+                made.append(heard)
+    return made
+
+
 def _headlines(
     lines: Sequence[TextItem], footage: Sequence[str], chance: random.Random
 ) -> list[Example]:
@@ -210,7 +241,7 @@ def _headlines(
         part = "headline_held" if held else "headline"
         made = _text_example(move_to(item, field), part, HELD if held else ALWAYS, chance)
         shown = chance.choice(footage) if chance.random() < 0.5 else None
-        examples.append(replace(made, footage=shown, align=not held))
+        examples.append(replace(made, footage=shown, align=number < _ALIGN_HEADLINES))
     return examples
 
 

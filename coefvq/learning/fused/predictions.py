@@ -65,7 +65,11 @@ def is_measured(policy: str, fold: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def collect(policy: str, examples: Sequence[Example], parts: Floats, mass: Floats) -> Predictions:
-    """Join parts to probabilities; a fold's come from weights fitted on the other folds."""
+    """Join parts to probabilities; a fold's come from weights fitted on the other folds.
+
+    Where only one part counts there is nothing to join: all folds share one calibration line,
+    which cannot change an order.
+    """
     label = np.array([example.targets[policy] for example in examples])
     fold = np.array([example.fold for example in examples])
     blank = np.zeros(len(label))
@@ -73,13 +77,15 @@ def collect(policy: str, examples: Sequence[Example], parts: Floats, mass: Float
     primary = raw.primary
     if len(set(label[primary].tolist())) < 2:  # a trial with too few folds: rough, but not none
         primary = raw.part(PLANS[policy].primary)
-    everything = fit_weights(parts[primary], label[primary])
+    used = PLANS[policy].used
+    counted = parts * np.array([name in used for name in PARTS])
+    everything = fit_weights(counted[primary], label[primary])
     probability = joined(parts, everything)
-    for number in set(fold[primary]) - {HELD}:
+    for number in set(fold[primary]) - {HELD} if len(used) > 1 else ():
         others = primary & (fold != number)
         if len(set(label[others])) == 2:
             here = fold == number
-            probability[here] = joined(parts[here], fit_weights(parts[others], label[others]))
+            probability[here] = joined(parts[here], fit_weights(counted[others], label[others]))
     return replace(raw, probability=probability, weights=everything)
 
 

@@ -25,11 +25,11 @@ def reason_of(example: Example, item: FusedItem) -> str | None:
     if example.evidence is not None:
         policy, place = example.evidence
         return target(item, policy, [(_PLACES[place], None)], policies=POLICIES)
-    policy = violated(example)
-    if policy is None:
+    broken = violated(example)
+    if broken is None:
         return target(item, None, policies=POLICIES)
     where = "caption" if example.footage is None else "pictures"
-    return target(item, policy, [(where, None)], policies=POLICIES)
+    return target(item, broken, [(where, None)], policies=POLICIES)
 
 
 def violated(example: Example) -> str | None:

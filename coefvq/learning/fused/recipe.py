@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from coefvq.errors import SettingsError
 from coefvq.learning.clip_corpora import ClipItem, footage
 from coefvq.learning.clock import Progress
 from coefvq.learning.fused.example import POLICIES, Example, Recognised
@@ -70,6 +74,28 @@ def new_model(
     return model, processor
 
 
+def claim_folder(
+    work: Path, recipe: Recipe, seed: int, scale: float, examples: Sequence[Example]
+) -> None:
+    """Tie a work folder to one training, so that no other takes up its tensors.
+
+    Raises:
+        SettingsError: If it holds the work of another recipe, seed or mixture.
+    """
+    known = [
+        (one.id, one.part, one.fold, one.align, sorted(one.targets.items())) for one in examples
+    ]
+    text = json.dumps([asdict(recipe), seed, scale, known], default=str)
+    mine, note = hashlib.sha256(text.encode()).hexdigest(), work / "training.sha256"
+    if note.is_file() and note.read_text(encoding="utf-8").strip() != mine:
+        raise SettingsError(
+            f"{work} holds the work of another training (other data, seed or recipe). "
+            "Give another --out, or delete that folder."
+        )
+    work.mkdir(parents=True, exist_ok=True)
+    note.write_text(mine + "\n", encoding="utf-8")
+
+
 def materialise(
     data_dir: Path,
     work: Path,
@@ -94,7 +120,9 @@ def recognise(
     wanted = list(dict.fromkeys(words for example in examples for words in example.recognised))
     tool = Recogniser(work / "recognised", frame_of=footage_frames(footage(data_dir)))
     found: dict[Recognised, Heard] = {}
-    for kind, make in (("hear", tool.hear_all), ("see", tool.see_all)):
+    clearly = partial(tool.hear_all, clear=True)
+    makers = {"hear": tool.hear_all, "hear_clearly": clearly, "see": tool.see_all}
+    for kind, make in makers.items():
         rows = [words for words in wanted if words.kind == kind]
         results = make([(words.text, words.seed) for words in rows], progress)
         found |= dict(zip(rows, results, strict=True))

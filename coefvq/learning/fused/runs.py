@@ -61,7 +61,8 @@ def read_tops(
     """
     order = sorted(range(len(rows)), key=lambda at: rough_length(shown[at]))
     chunks = [order[start : start + _CHUNK] for start in range(0, len(order), _CHUNK)]
-    clock, found = Clock(len(chunks), f"language model, {name}", bench.progress), {}
+    clock = Clock(len(chunks), f"language model, {name}", bench.progress)
+    found: dict[int, Top] = {}
     for number, chunk in enumerate(chunks):
         path = bench.folder / f"tops-{name}" / f"{number:04d}.pt"
         if not path.is_file():

@@ -39,9 +39,7 @@ def words_of(item: FusedItem) -> list[str]:
     return [line.raw for line in lines]
 
 
-def known_states(
-    items: Sequence[FusedItem], lowers: Sequence[Lower] | Sequence[Top]
-) -> list[Known]:
+def known_states(items: Sequence[FusedItem], lowers: Sequence[Lower | Top]) -> list[Known]:
     """Pooled states and words of items, from their lower states."""
     return [
         Known(pooled_states(lower), count_words(words_of(item)))

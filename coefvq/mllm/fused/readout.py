@@ -120,7 +120,8 @@ class Readout:
 def save_readout(readout: Readout, folder: Path) -> None:
     """Write both files; a half-written pair is noticed on loading by its hash."""
     folder.mkdir(parents=True, exist_ok=True)
-    tensors, details = {}, {}
+    tensors: dict[str, torch.Tensor] = {}
+    details: dict[str, Any] = {}
     for name, one in readout.policies.items():
         tensors |= {f"{name}.{key}": value for key, value in _tensors(one).items()}
         details[name] = {
@@ -166,12 +167,12 @@ def load_readout(folder: Path) -> Readout:
         if (details["format"], details["tensors_sha256"]) != (FORMAT, found):
             raise ValueError("its two files do not belong together")
         policies = {k: _policy(v, tensors, k) for k, v in details["policies"].items()}
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        return Readout(policies, details["thresholds"], details["facts"], found)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
         raise ModelError(
             f"The readout in {folder} cannot be read: {error}. "
             "Reinstall coefvq, or train one with `coefvq train mllm`."
         ) from error
-    return Readout(policies, details["thresholds"], details["facts"], found)
 
 
 def _policy(row: Mapping[str, Any], tensors: Mapping[str, torch.Tensor], name: str
@@ -180,13 +181,16 @@ def _policy(row: Mapping[str, Any], tensors: Mapping[str, torch.Tensor], name: s
         return tensors[f"{name}.{key}"].float().numpy()
 
     inputs = tuple((str(key), int(size)) for key, size in row["inputs"])
-    arrays = (array(f"states.{key}") for key in ("mean", "spread", "weights"))
-    states = StateHead(inputs, *arrays, bias=float(row["biases"]["states"]))
+    mean, spread, weights = (array(f"states.{key}") for key in ("mean", "spread", "weights"))
+    states = StateHead(inputs, mean, spread, weights, float(row["biases"]["states"]))
+    width = sum(size for _, size in inputs)
+    if {mean.shape, spread.shape, weights.shape} != {(width,)}:
+        raise ValueError(f"the state head of {name} is not of size {width}")
     words = None
     if row["biases"]["words"] is not None:
         words = WordHead(array("words.idf"), array("words.weight"), float(row["biases"]["words"]))
-    weights = tuple(float(row["weights"][part]) for part in PARTS)
-    return PolicyReadout(weights, float(row["intercept"]), states, words, tuple(row["needs"]))
+    shares = tuple(float(row["weights"][part]) for part in PARTS)
+    return PolicyReadout(shares, float(row["intercept"]), states, words, tuple(row["needs"]))
 
 
 def joined_version(hashes: Sequence[str]) -> str:

@@ -112,7 +112,8 @@ class FusedScorer:
     def _run(self, one: Embedded) -> tuple[Tensor, Tensor]:
         """Last states and states at the split of everything behind the policy text."""
         decoder: Any = self.model.language_model.get_decoder()
-        lengths = {layer.get_seq_length() for layer in self._cache.layers}
+        layers: Any = self._cache.layers
+        lengths = {layer.get_seq_length() for layer in layers}
         if not self._opened or len(lengths) > 1:  # a pass that failed fills some layers only
             self._open(decoder)
         self._cache.crop(self._opened - self._cache.get_seq_length())

@@ -78,6 +78,9 @@ def add_lora(model: FusedForConditionalGeneration, sizes: LoraSizes) -> None:
     )
     model.language_model.requires_grad_(False)
     inject_adapter_in_model(config, model.language_model)
+    for name, parameter in model.language_model.named_parameters():
+        if "lora_" in name:  # in bfloat16 small steps would be rounded away
+            parameter.data = parameter.data.float()
 
 
 def merge_lora(model: FusedForConditionalGeneration) -> None:

@@ -12,12 +12,17 @@ from click.testing import CliRunner
 
 from coefvq.errors import CoefVQError
 from coefvq.learning.fit_combination import fit_pairs, main
+from coefvq.learning.fused.mixture import ALIGN_VIDEO
+from coefvq.mllm.fused.readout import PARTS
 from coefvq.routing.calibration import sigmoid
 
 N = 400
+COLUMNS = ("item_id", "part", "policy", "fold", "label", *PARTS, "mass", "probability")
 
 
-def _files(folder: Path, shared: bool = True) -> tuple[Path, Path]:
+def _files(
+    folder: Path, shared: bool = True, policy: str = "hate_harassment", part: str = "video"
+) -> tuple[Path, Path]:
     """Two models that each see half of the evidence."""
     rng = np.random.default_rng(3)
     label = rng.random(N) < 0.3
@@ -27,17 +32,18 @@ def _files(folder: Path, shared: bool = True) -> tuple[Path, Path]:
     with first.open("w", newline="") as handle:
         rows = csv.writer(handle)
         rows.writerow(["policy", "item", "probability"])
-        rows.writerows(["hate", f"a/{i}" if shared else f"z/{i}", p1[i]] for i in range(N))
+        rows.writerows([policy, f"a/{i}" if shared else f"z/{i}", p1[i]] for i in range(N))
     with second.open("w", newline="") as handle:
         rows = csv.writer(handle)
-        rows.writerow(["policy", "item_id", "part", "label", "probability"])
-        rows.writerows(["hate", f"a/{i}", "video", int(label[i]), p2[i]] for i in range(N))
-        rows.writerows(["hate", f"a/{i}", "video_moved", int(label[i]), 0.5] for i in range(N))
+        rows.writerow(COLUMNS)
+        for kind, p in ((part, p2), (f"{part}_moved", np.full(N, 0.5))):
+            known = ([f"a/{i}", kind, policy, i % 4, int(label[i]), *[0.0] * 5] for i in range(N))
+            rows.writerows([*row, p[i]] for i, row in enumerate(known))
     return first, second
 
 
 def test_both_stages_together_beat_each(tmp_path: Path) -> None:
-    found = fit_pairs(*_files(tmp_path))["hate"]
+    found = fit_pairs(*_files(tmp_path))["hate_harassment"]
     assert found["n"] == N
     assert found["auc"]["both"] > max(found["auc"]["prefilter"], found["auc"]["mllm"])
     assert found["log_loss"]["both"] < min(
@@ -46,8 +52,26 @@ def test_both_stages_together_beat_each(tmp_path: Path) -> None:
     assert found["combination"]["prefilter"] > 0.3
 
 
-def test_parts_whose_text_the_prefilter_never_saw_are_left_out(tmp_path: Path) -> None:
-    assert fit_pairs(*_files(tmp_path))["hate"]["n"] == N
+@pytest.mark.parametrize(
+    ("policy", "part", "count"),
+    [
+        ("hate_harassment", "video", N),
+        ("violence", "fights", N),
+        # The first phase of the training saw the comments of one of the four videos.
+        ("scam_spam", "comment", N * 3 // 4),
+        ("hate_harassment", "composed_speech", None),
+    ],
+)
+def test_only_what_both_saw_and_no_training_did_is_used(
+    tmp_path: Path, policy: str, part: str, count: int | None
+) -> None:
+    files = _files(tmp_path, policy=policy, part=part)
+    if count is None:
+        with pytest.raises(CoefVQError, match="no item in common"):
+            fit_pairs(*files)
+    else:
+        assert fit_pairs(*files)[policy]["n"] == count
+    assert ALIGN_VIDEO == 0
 
 
 def test_files_without_a_common_item_are_refused(tmp_path: Path) -> None:

@@ -5,10 +5,8 @@ import importlib.util
 import pytest
 
 from coefvq.errors import SettingsError
-from coefvq.mllm.backend import MllmBackend
 from coefvq.mllm.profiles import Profile, load_backend, parse_profile
 from coefvq.settings import Settings
-from tests.unit.mllm import tiny
 
 
 @pytest.mark.parametrize(
@@ -58,7 +56,3 @@ def test_the_omni_profile_names_what_is_missing_here_and_the_command(monkeypatch
         load_backend(Settings(mllm="omni:big"))
     assert "pip install -r requirements-omni.txt" in str(caught.value)
     assert "COEFVQ_MLLM=embedded" in str(caught.value)
-
-
-def test_the_embedded_backend_keeps_the_protocol() -> None:
-    assert isinstance(tiny.backend(), MllmBackend)

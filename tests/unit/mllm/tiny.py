@@ -6,18 +6,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from coefvq.mllm import checkpoint as files
-from coefvq.mllm.decoder import SplitDecoder
-from coefvq.mllm.embedded import EmbeddedMllm
-from coefvq.mllm.lexical import BUCKETS, WordHead
-from coefvq.mllm.prompt import PromptBuilder
-
-POLICIES = ("hate_harassment", "scam_spam")
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<file_sep>"]
 _TEXT = " Yes No yes no title: none caption: speech: screen text: You moderate videos. " * 20
 
@@ -65,38 +57,3 @@ def save_to(folder: Path) -> Path:
     model().save_pretrained(folder)
     tokenizer().save_pretrained(folder)
     return folder
-
-
-def builder(max_tokens: int = 512) -> PromptBuilder:
-    """The prompt builder over the tiny tokenizer."""
-    return PromptBuilder(tokenizer(), POLICIES, max_tokens)
-
-
-def checkpoint(seed: int = 1) -> files.Checkpoint:
-    """Random trained parts that fit ``model()``."""
-    chance = torch.Generator().manual_seed(seed)
-    readout = files.Readout((1.0, 1.0, 1.0), 0.0)
-    idf = np.ones(BUCKETS, dtype=np.float32)
-    weight = np.random.default_rng(seed).normal(size=BUCKETS).astype(np.float16)
-    words = WordHead(idf, weight.astype(np.float32), 0.25)
-    return files.Checkpoint(
-        base_hash="tiny",
-        policies=POLICIES,
-        split=2,
-        scaling=2.0,
-        adapter={
-            "layers.2.self_attn.q_proj.lora_A": torch.randn(2, 32, generator=chance),
-            "layers.2.self_attn.q_proj.lora_B": torch.randn(32, 2, generator=chance),
-        },
-        head=torch.randn(2, 32, generator=chance),
-        bias=torch.zeros(2),
-        words=dict.fromkeys(POLICIES, words),
-        readouts=dict.fromkeys(POLICIES, readout),
-        version="embedded-tiny",
-    )
-
-
-def backend(is_foreign: Any = None, max_tokens: int = 512) -> EmbeddedMllm:
-    """The embedded backend with random weights."""
-    decoder = SplitDecoder(model(), tokenizer(), 2)
-    return EmbeddedMllm(checkpoint(), lambda: (decoder, builder(max_tokens)), is_foreign)
