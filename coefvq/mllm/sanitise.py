@@ -18,7 +18,7 @@ from functools import cache
 MAX_CHARS = 20_000
 _REPEATS = 6
 
-_CONTROL_TOKEN = re.compile(r"<\s*/?\s*[|]+[^<>]{0,64}?[|]+\s*>|\[/?INST\]|<<?/?SYS>>?|</?s>")
+_CONTROL_TOKEN = re.compile(r"<\s*(?:/\s*)?[|]+[^<>]{0,64}?[|]+\s*>|\[/?INST\]|<<?/?SYS>>?|</?s>")
 _TAG_LIKE = re.compile(
     r"<\s*(repo_name|reponame|file_sep|filename|gh_stars|issue_start|issue_comment|issue_closed"
     r"|jupyter_start|jupyter_text|jupyter_code|jupyter_output|jupyter_script|empty_output)\s*>"

@@ -35,8 +35,19 @@ def figures_of(answers: Predictions) -> dict[str, Any]:
         },
         "auc_by_part": {part: auc(main.label, main.parts[:, at]) for at, part in enumerate(PARTS)},
         "weights": dict(zip(PARTS, answers.weights[0], strict=True)),
+        "auc_without_repeats": without_repeats(main),
         "slices": {name: slice_of(answers, name) for name in SLICES},
     }
+
+
+def without_repeats(rows: Predictions) -> dict[str, Any]:
+    """The AUC without items whose group, such as a comment's words, is in another fold too."""
+    folds: dict[str, set[int]] = {}
+    for example in rows.examples:
+        folds.setdefault(example.group, set()).add(example.fold)
+    single = np.array([len(folds[example.group]) == 1 for example in rows.examples])
+    kept = rows.only(single)
+    return {"n": len(kept.label), "auc": auc(kept.label, kept.probability)}
 
 
 def interval(rows: Predictions) -> dict[str, Any]:
@@ -55,9 +66,10 @@ def slice_of(answers: Predictions, part: str) -> dict[str, Any]:
 
 
 def measured_rows(answers: Predictions) -> NDArray[np.bool_]:
-    """Rows that no training saw: held out by fold, and held-out tweets."""
+    """Rows with people's labels that no training saw: held out by fold, and held-out tweets."""
     aligned = np.array([example.align for example in answers.examples], dtype=bool)
-    return ~aligned & (answers.fold != ALWAYS) & is_measured(answers.policy, answers.fold)
+    weak = np.array([answers.policy in example.weights for example in answers.examples], dtype=bool)
+    return ~aligned & ~weak & (answers.fold != ALWAYS) & is_measured(answers.policy, answers.fold)
 
 
 def best_threshold(label: NDArray[np.int64], probability: NDArray[np.float64]) -> float:

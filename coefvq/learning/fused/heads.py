@@ -182,6 +182,9 @@ def fit_weights(parts: Floats, label: NDArray[np.int64]) -> tuple[tuple[float, .
     """
     mean, spread = parts.mean(0), parts.std(0) + 1e-9
     used = parts.std(0) > 1e-9
+    if not used.any():  # nothing tells items apart: the base rate is all there is
+        share = float(np.clip(label.mean(), 1e-6, 1 - 1e-6))
+        return (0.0,) * parts.shape[1], float(np.log(share / (1 - share)))
     while True:
         model = LogisticRegression(C=1.0).fit(((parts - mean) / spread)[:, used], label)
         if (model.coef_[0] >= 0).all() or used.sum() == 1:

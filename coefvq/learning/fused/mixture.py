@@ -7,6 +7,7 @@ put under part of the texts and harmless words over the footage, without regard 
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -180,13 +181,14 @@ def _comments(
     examples = []
     for item, fold in zip(comments, folds, strict=True):
         align = fold == ALIGN_VIDEO
-        plain = replace(_text_example(item, "comment", fold), group=item.id, align=align)
+        group = "comment/" + " ".join(re.findall(r"\w+", item.text.lower()))
+        plain = replace(_text_example(item, "comment", fold), group=group, align=align)
         examples.append(plain)
         if chance.random() < 0.35:
             moved = move_to(item, chance.choice(("title", "speech", "screen_text")))
             other = _text_example(moved, "comment_moved", fold, chance)
             shown = chance.choice(footage) if chance.random() < 0.7 else None
-            examples.append(replace(other, group=item.id, footage=shown, align=align))
+            examples.append(replace(other, group=group, footage=shown, align=align))
     return examples
 
 

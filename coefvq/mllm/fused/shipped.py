@@ -78,7 +78,7 @@ def load_scorer(shipped: Shipped, cache_dir: Path, threads: int = 0) -> FusedSco
         rules=layout.rules,
         dtype=best_dtype(),
         max_tokens=layout.max_tokens,
-        **{name: config[name] for name in _SIZES},
+        **{name: config[name] for name in _SIZES if name in config},
     )
     if parts.lora is not None:
         add_lora(model, parts.lora)

@@ -155,10 +155,17 @@ def read_trained(folder: Path) -> tuple[TrainedParts, dict[str, Any], dict[str, 
                 f"The fused model in {folder} does not fit: {key} is {details.get(key)!r}, "
                 f"expected {value!r}. Train it again with `coefvq train mllm`, or reinstall coefvq."
             )
-    lora = LoraSizes(**details["lora"]) if details["lora"] else None
-    layout = Layout.from_dict(details["layout"])
-    parts = TrainedParts(lora, details["base_sha256"], layout, details["facts"])
-    return parts, details["config"], tensors
+    try:
+        lora = LoraSizes(**details["lora"]) if details["lora"] else None
+        layout = Layout.from_dict(details["layout"])
+        parts = TrainedParts(lora, details["base_sha256"], layout, details["facts"])
+        config = dict(details["config"])
+    except (KeyError, TypeError) as error:
+        raise ModelError(
+            f"{folder / DETAILS} lacks or misspells {error}. Reinstall coefvq, or train a model "
+            "with `coefvq train mllm`."
+        ) from error
+    return parts, config, tensors
 
 
 @torch.no_grad()

@@ -42,7 +42,7 @@ def test_heads_learn_from_the_parts_of_the_plan_only(policy: str) -> None:
     rows += [toys.example("b", "elsewhere", 0, targets={policy: 1})]
     rows += [toys.example("c", plan.primary, 0, targets={"other": 1})]
     rows += [toys.example("d", plan.primary, 1, targets={policy: 1})]
-    assert rows_of(rows, policy, 1) == list(range(len(plan.parts)))
+    assert rows_of(rows, policy, 1, plan.parts) == list(range(len(plan.parts)))
     assert plan.primary in plan.parts
 
 

@@ -19,7 +19,6 @@ from coefvq.learning.fused.recipe import Recipe
 from coefvq.learning.fused.runs import Bench
 from coefvq.learning.text_corpora import HATE, SCAM
 from coefvq.learning.train_fused import Run, held_out, is_second_phase, left_out, train_fused
-from coefvq.mllm.fused.pooled import Known
 from coefvq.mllm.fused.readout import PARTS, load_readout
 from coefvq.mllm.fused.trained import TENSORS, load_trained, read_trained
 from coefvq.mllm.fused.words import count_words
@@ -140,7 +139,7 @@ def test_held_out_answers_come_from_the_run_that_left_the_example_out() -> None:
     examples += [toys.example("other", "video", 0, targets={SCAM: 1})]
     bench = toys.bench([], [], Path("nowhere"))
     bench = replace(bench, examples=examples)
-    known = Known({"text": np.ones(2, np.float32)}, count_words(["some words"]))
+    states, counted = {"text": np.ones(2, np.float32)}, count_words(["some words"])
     column = POLICIES.index(HATE)
 
     def answers(fold: int) -> Run:
@@ -152,9 +151,8 @@ def test_held_out_answers_come_from_the_run_that_left_the_example_out() -> None:
         str(fold): (lambda states, fold=fold: 10.0 + fold, lambda counted, fold=fold: 20.0 + fold)
         for fold in (0, 1)
     }
-    found = held_out(
-        bench, dict.fromkeys(range(9), known), {"0": answers(0), "1": answers(1)}, heads, HATE
-    )
+    runs = {"0": answers(0), "1": answers(1)}
+    found = held_out(bench, [states] * 9, [counted] * 9, runs, heads, HATE)
     rows = [int(one.id.split("/")[1]) for one in found.examples]
     assert rows == [0, 2, 4, 6, 1, 3, 5, 7]
     wanted = [[n, -n, 10.0 + n % 2, 20.0 + n % 2] for n in rows]
@@ -173,8 +171,8 @@ def test_a_policy_without_a_word_head_gets_nought_for_words() -> None:
     ]
     bench = replace(toys.bench([], [], Path("nowhere")), examples=examples)
     run = Run({n: (np.full(6, n), np.ones(6), np.full(6, 0.5)) for n in range(4)})
-    known = Known({}, count_words([]))
+    nothing = count_words([])
     heads = {"0": (lambda _: 3.0, None)}
-    found = held_out(bench, dict.fromkeys(range(4), known), {"0": run}, heads, VIOLENCE)
+    found = held_out(bench, [{}] * 4, [nothing] * 4, {"0": run}, heads, VIOLENCE)
     assert found.parts.tolist() == [[n, 1.0, 3.0, 0.0] for n in range(4)]
     assert found.mass.tolist() == [0.5] * 4

@@ -200,7 +200,7 @@ def test_policies_that_do_not_fit_are_refused():
         writer(("a long rule " * 40,) * 3, max_tokens=200)
 
 
-PIECES = st.lists(st.lists(st.integers(), min_size=0, max_size=40), max_size=10)
+PIECES = st.lists(st.lists(st.integers(), min_size=1, max_size=40), max_size=10)
 
 
 @settings(max_examples=150, deadline=None)
