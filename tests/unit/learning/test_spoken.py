@@ -115,7 +115,7 @@ def test_a_missing_program_is_named_with_the_remedy(monkeypatch: pytest.MonkeyPa
 def test_a_text_that_cannot_be_spoken_is_an_error_of_that_text(
     program: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spoken, "_command", lambda rng: [program])
+    monkeypatch.setattr(spoken, "_command", lambda rng, clear: [program])
     if program == "true":  # no sound at all is not an error
         assert not speak("hello", 1).any()
         return
