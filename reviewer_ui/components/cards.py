@@ -10,7 +10,7 @@ from reviewer_ui.words import ROUTES, VERDICTS, plain, why_not
 
 READS = {
     "prefilter": "frames, motion, caption",
-    "mllm": "caption, speech, screen text",
+    "mllm": "frames, motion, sound, all text",
 }
 
 
