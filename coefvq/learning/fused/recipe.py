@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -121,7 +121,11 @@ def recognise(
     tool = Recogniser(work / "recognised", frame_of=footage_frames(footage(data_dir)))
     found: dict[Recognised, Heard] = {}
     clearly = partial(tool.hear_all, clear=True)
-    makers = {"hear": tool.hear_all, "hear_clearly": clearly, "see": tool.see_all}
+    makers: dict[str, Callable[..., list[Heard]]] = {
+        "hear": tool.hear_all,
+        "hear_clearly": clearly,
+        "see": tool.see_all,
+    }
     for kind, make in makers.items():
         rows = [words for words in wanted if words.kind == kind]
         results = make([(words.text, words.seed) for words in rows], progress)
