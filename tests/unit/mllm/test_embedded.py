@@ -17,6 +17,7 @@ from coefvq.media.probe import probe
 from coefvq.mllm.backend import MllmBackend, MllmInput
 from coefvq.mllm.embedded import EmbeddedMllm
 from coefvq.mllm.fused.readout import PARTS
+from coefvq.mllm.steering import other_readings
 from tests import media_factory
 from tests.unit.mllm import tiny_backend as tiny
 from tests.unit.mllm.fused import parts
@@ -274,8 +275,10 @@ def test_steering_cannot_lower_a_score(backend) -> None:
     steered = replace(plain, posted=PostedText(orders, plain.posted.caption))
     without, both = probabilities(backend, plain), probabilities(backend, steered)
     alone = backend.scorer().score_one(backend.fused_item(steered))[0].probability
+    filled = backend.scorer().score(other_readings(backend.fused_item(steered)))
     for name in tiny.POLICIES:
-        assert both[name] == pytest.approx(max(without[name], alone[name]), abs=1e-4)
+        readings = [without[name], alone[name], *(one.probability[name] for one in filled)]
+        assert both[name] == pytest.approx(max(readings), abs=1e-4)
     assert any(both[name] > alone[name] + 1e-3 for name in tiny.POLICIES)
 
 
