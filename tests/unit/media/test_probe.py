@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -306,3 +307,9 @@ def test_limits_come_from_the_settings():
     limits = MediaLimits.from_settings(settings)
     assert (limits.max_duration_s, limits.max_bytes) == (5, 6)
     assert (limits.max_side, limits.max_decode_s) == (7, 8)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="Linux's scheduler")
+def test_making_files_leaves_the_process_at_ordinary_priority(good: Callable[[str], Path]) -> None:
+    good("av1.mp4")
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
