@@ -40,7 +40,21 @@ MODELS = ("prefilter", "mllm")
     is_flag=True,
     help="mllm: after the training, what each modality and kind of fusion adds.",
 )
-def train(model: str, data: Path, out: Path | None, seed: int, folds: int, ablations: bool) -> None:
+@click.option(
+    "--prefilter-answers",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    default=None,
+    help="With --ablations: predictions.csv of `train prefilter`, to compare with.",
+)
+def train(
+    model: str,
+    data: Path,
+    out: Path | None,
+    seed: int,
+    folds: int,
+    ablations: bool,
+    prefilter_answers: Path | None,
+) -> None:
     """Train a stage of the cascade; an interrupted run goes on where it stopped."""
     if model not in MODELS:
         raise SettingsError(f"Unknown model '{model}'.{did_you_mean(model, MODELS)}")
@@ -55,7 +69,9 @@ def train(model: str, data: Path, out: Path | None, seed: int, folds: int, ablat
     if ablations:
         from coefvq.learning.ablate_fused import ablate_fused
 
-        click.echo(ablate_fused(data, out, seed=seed, progress=_say))
+        click.echo(
+            ablate_fused(data, out, seed=seed, progress=_say, prefilter_answers=prefilter_answers)
+        )
 
 
 def _prefilter(data: Path, out: Path, seed: int, folds: int) -> dict[str, Any]:

@@ -24,6 +24,7 @@ _TAG_LIKE = re.compile(
     r"|jupyter_start|jupyter_text|jupyter_code|jupyter_output|jupyter_script|empty_output)\s*>"
 )
 _RUN = re.compile(r"(.)\1{" + str(_REPEATS) + r",}")
+_OVERRIDE = re.compile("\u202e([^\u202a-\u202e\u2066-\u2069\n\r]*)")
 _SPACE = re.compile(r"\s+")
 # Cf holds zero-width and direction marks, Co and Cn private and unassigned characters.
 _DROPPED_CATEGORIES = frozenset({"Cf", "Cs", "Co", "Cn"})
@@ -33,7 +34,8 @@ def sanitise(text: str, reserved: Iterable[str] = ()) -> str:
     """Return ``text`` as one plain line.
 
     In this order: at most ``MAX_CHARS`` characters (half from each end), HTML entities
-    resolved, NFKC (so look-alike full-width brackets become what they look like), control and
+    resolved, NFKC (so look-alike full-width brackets become what they look like), what a
+    direction override shows backwards put in the order that people see, control and
     invisible characters gone, chat control tokens gone (repeated until none is left, since
     removing one can join another), the colon after a reserved name gone, white space
     collapsed, runs of one character cut to six.
@@ -42,12 +44,17 @@ def sanitise(text: str, reserved: Iterable[str] = ()) -> str:
         reserved: Names of fields and slots; ``name:`` in the text loses its colon.
     """
     text = _bounded(text)
-    text = unicodedata.normalize("NFKC", html.unescape(text))
+    text = as_displayed(unicodedata.normalize("NFKC", html.unescape(text)))
     text = "".join(_visible(character) for character in text)
     text = _without_control_tokens(text)
     text = _without_slot_lines(text, tuple(sorted(reserved)))
     text = _RUN.sub(lambda match: match.group(1) * _REPEATS, text)
     return _SPACE.sub(" ", text).strip()
+
+
+def as_displayed(text: str) -> str:
+    """The text with what a right-to-left override shows backwards in the order that people see."""
+    return _OVERRIDE.sub(lambda found: found.group(1)[::-1], text)
 
 
 def _bounded(text: str) -> str:

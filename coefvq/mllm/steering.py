@@ -16,12 +16,14 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 
 from coefvq.domain import PostedText, TimedText
 from coefvq.mllm.fused.items import FusedItem
+from coefvq.mllm.sanitise import as_displayed
 from coefvq.mllm.steering_phrases import PATTERNS
 
 _STEERING = re.compile("|".join(f"(?:{one})" for one in PATTERNS), re.IGNORECASE)
@@ -31,6 +33,7 @@ _FILLERS = (
     "the shop on the left sells bread, milk and fruit until eight on weekdays ",
     "today the sky is grey, the bus is late and there is music in the park ",
 )
+_END = re.compile(r"[.!?。！？؟।][\s\"'”’)\]]*|[\n\r]+")
 _LINE = "\r"  # between lines: unlike a line break inside one, a phrase may go across it
 _PAIRS = (
     "аaвbеeзeіiјjкkмmнhоoрpсcтtуyхxѕsԁdԛqԝwһhӏl"  # Cyrillic
@@ -42,31 +45,38 @@ _LOOKS_LIKE = dict(zip(_PAIRS[::2], _PAIRS[1::2], strict=True))
 Span = tuple[int, int]
 
 
-def without_steering(text: str) -> str:
-    """The text without the words that speak to a machine; the same text where there are none."""
-    return _cut_all([text], "")[0]
-
-
-def steers(texts: Iterable[str]) -> bool:
-    """Whether any of the texts speaks to a machine."""
-    return any(_spans(_plain(text)) for text in texts)
-
-
-def unsteered(item: FusedItem) -> FusedItem | None:
-    """The item without such words, or ``None`` where it has none."""
-    return _changed(item, "")
-
-
 def other_readings(item: FusedItem) -> list[FusedItem]:
-    """How an item is to be read besides as it is: without such words, and with different harmless
-    words of the same length in their place. Nothing where it has none."""
-    readings = (_changed(item, filler) for filler in ("", *_FILLERS))
-    return [one for one in readings if one is not None]
+    """How an item is to be read besides as it is: without such words, without the sentences that
+    they stand in, and with different harmless words of the same length in their place. Nothing
+    where it has none."""
+    if (cut := _changed(item, _Cut())) is None:
+        return []
+    shorter = _changed(item, _Cut(sentence=True))
+    longer = [_changed(item, way) for way in _FILLED]
+    alone = shorter if shorter and _says_something(shorter) else None
+    return [one for one in (cut, alone, *longer) if one is not None]
 
 
-def _changed(item: FusedItem, filler: str) -> FusedItem | None:
-    posted = PostedText(_cut(item.posted.title, filler), _cut(item.posted.caption, filler))
-    speech, screen = (_cut_lines(lines, filler) for lines in (item.speech, item.screen_text))
+def _says_something(item: FusedItem) -> bool:
+    lines = (*(item.speech or ()), *(item.screen_text or ()))
+    texts = (item.posted.title or "", item.posted.caption or "", *(line.text for line in lines))
+    return any(text.strip() for text in texts)
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """How steering words go: what fills their place, and whether their sentence goes too."""
+
+    filler: str = ""
+    sentence: bool = False
+
+
+_FILLED = tuple(_Cut(filler) for filler in _FILLERS)
+
+
+def _changed(item: FusedItem, way: _Cut) -> FusedItem | None:
+    posted = PostedText(_cut(item.posted.title, way), _cut(item.posted.caption, way))
+    speech, screen = (_cut_lines(lines, way) for lines in (item.speech, item.screen_text))
     changed = replace(item, posted=posted, speech=speech, screen_text=screen)
     same = (changed.posted, changed.speech, changed.screen_text) == (
         item.posted,
@@ -76,16 +86,16 @@ def _changed(item: FusedItem, filler: str) -> FusedItem | None:
     return None if same else changed
 
 
-def _cut(text: str | None, filler: str) -> str | None:
-    return None if text is None else _cut_all([text], filler)[0]
+def _cut(text: str | None, way: _Cut) -> str | None:
+    return None if text is None else _cut_all([text], way)[0]
 
 
-def _cut_lines(lines: Iterable[TimedText] | None, filler: str) -> tuple[TimedText, ...] | None:
+def _cut_lines(lines: Iterable[TimedText] | None, way: _Cut) -> tuple[TimedText, ...] | None:
     """Lines are searched as one text: on a screen a sentence goes over several of them."""
     if lines is None:
         return None
     rows = tuple(lines)
-    cut = _cut_all([row.text for row in rows], filler)
+    cut = _cut_all([row.text for row in rows], way)
     return tuple(replace(row, text=text) for row, text in zip(rows, cut, strict=True))
 
 
@@ -93,13 +103,16 @@ def _as_tuple(lines: Iterable[TimedText] | None) -> tuple[TimedText, ...] | None
     return None if lines is None else tuple(lines)
 
 
-def _cut_all(texts: Sequence[str], filler: str) -> list[str]:
+def _cut_all(texts: Sequence[str], way: _Cut) -> list[str]:
     plain = [_plain(text) for text in texts]
-    spans = _spans(_LINE.join(plain))
+    whole = _LINE.join(plain)
+    spans = _spans(whole)
+    if way.sentence:
+        spans = _sentences(whole, spans)
     found, start = [], 0
     for text, seen in zip(texts, plain, strict=True):
         here = [(first - start, last - start) for first, last in spans]
-        left = _without(seen, here, filler)
+        left = _without(seen, here, way.filler)
         found.append(text if left == seen else left)
         start += len(seen) + len(_LINE)
     return found
@@ -123,6 +136,20 @@ def _spans(text: str) -> list[Span]:
     if folded != text:
         spans = (match.span() for match in _STEERING.finditer(folded))
         found += [(places[first], places[last - 1] + 1) for first, last in spans]
+    return _joined(found)
+
+
+def _sentences(text: str, spans: Sequence[Span]) -> list[Span]:
+    """Spans with the rest of their sentence, or of their line."""
+    ends = [0, *(match.end() for match in _END.finditer(text)), len(text)]
+    return _joined(
+        (ends[bisect_right(ends, first) - 1], ends[bisect_left(ends, last)])
+        for first, last in spans
+    )
+
+
+def _joined(found: Iterable[Span]) -> list[Span]:
+    """Spans in order, those that touch as one."""
     joined: list[Span] = []
     for first, last in sorted(found):
         if joined and first <= joined[-1][1]:
@@ -133,10 +160,11 @@ def _spans(text: str) -> list[Span]:
 
 
 def _plain(text: str) -> str:
-    """As ``sanitise`` begins: entities resolved, NFKC, nothing invisible; lines stay lines."""
+    """As ``sanitise`` begins: entities resolved, NFKC, letters in the order that people see,
+    nothing invisible; lines stay lines."""
     if text.isascii() and "&" not in text:
         return text
-    text = unicodedata.normalize("NFKC", html.unescape(text))
+    text = as_displayed(unicodedata.normalize("NFKC", html.unescape(text)))
     return "".join(c for c in text if unicodedata.category(c) not in _INVISIBLE)
 
 

@@ -112,6 +112,7 @@ _FORMS = (
     r"(?:^|\s)\d{1,3}:\d\d\s+(?:speech|screen text|caption|title)\s*:[^\n\r]{0,80}",
     r"\b(?:end|begin|beginning|start) of (?:the )?(?:user |system )?(?:transcript|prompt|input|"
     r"instructions?|policy|context|untrusted \w+)\b",
+    r"(?=\W{0,12}🤖)(?:[🤖🙏👉👍👌✅☑✔🟢🆗🛡]\W{0,2}){4,}",
     r"(?:[-=*_~]{2}|[\[<(])\s{0,4}(?:end|begin|start)\b[^\n\r]{0,32}?(?:[-=*_~]{2}|[\])>])",
     r"\b(?:new|updated|real|true|actual|revised) (?:system )?(?:instructions?|prompt)\b",
     r"\b(?:new|updated|real|final) (?:rules?|policy|task|order)\s*:",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from random import Random
 
 import numpy as np
 from av.video.stream import VideoStream
@@ -27,12 +28,15 @@ _MOST_PACKETS = 400  # of one window, whatever the frame rate
 _WINDOW_MS = 400.0  # estimated decoding that one window may cost, one core
 
 
-def read_action(info: MediaInfo, limits: MediaLimits | None = None) -> Floats | None:
+def read_action(
+    info: MediaInfo, limits: MediaLimits | None = None, *, shuffle: Random | None = None
+) -> Floats | None:
     """The action statistics of the livelier of two windows (a short clip has one).
 
     Args:
         info: From ``probe``.
         limits: Bounds; past ``max_decode_s`` what has been decoded by then counts.
+        shuffle: Puts each window's frames in random order, to measure whether order matters.
 
     Returns:
         float32 (len(ACTION_NAMES),), finite; ``None`` where no three consecutive frames
@@ -41,7 +45,10 @@ def read_action(info: MediaInfo, limits: MediaLimits | None = None) -> Floats | 
     Raises:
         MediaError: The file cannot be opened any more.
     """
-    seen = [found for window in _windows(info, limits or MediaLimits()) if (found := look(*window))]
+    windows = _windows(info, limits or MediaLimits())
+    if shuffle is not None:
+        windows = [(gray[shuffle.sample(range(len(gray)), len(gray))], t) for gray, t in windows]
+    seen = [found for window in windows if (found := look(*window))]
     best: Look | None = max(seen, key=lambda found: liveliness(found[2]), default=None)
     return None if best is None else describe(*best)
 

@@ -8,11 +8,13 @@ A modality that adds nothing is reported as adding nothing.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from coefvq.learning.fused.dropping import without
 from coefvq.learning.fused.example import Example
@@ -24,10 +26,11 @@ from coefvq.learning.measures import bootstrap
 from coefvq.mllm.fused.items import FusedItem
 from coefvq.mllm.fused.pooled import known_states
 from coefvq.mllm.fused.readout import PARTS
+from coefvq.mllm.fused.split import Top
 
 MOST = 160
 """Examples of a part and variant, in whole groups; each costs a pass of the language model."""
-Change = Callable[[FusedItem], FusedItem]
+Change = Callable[[Example, FusedItem], FusedItem]
 
 
 @dataclass(frozen=True)
@@ -40,12 +43,12 @@ class Variant:
 
 
 def _lacking(*names: str) -> Change:
-    return lambda item: without(item, names)
+    return lambda _, item: without(item, names)
 
 
 _COMPOSED = ("composed_speech", "composed_screen_text", "composed_caption")
 _EVERY = ("fights", "video", "comment", *_COMPOSED)
-WHOLE = Variant("whole", lambda item: item, _EVERY)
+WHOLE = Variant("whole", lambda _, item: item, _EVERY)
 VARIANTS = (
     WHOLE,
     Variant("without sight", _lacking("visual", "motion"), ("fights", *_COMPOSED)),
@@ -57,6 +60,13 @@ VARIANTS = (
     Variant("without screen text", _lacking("screen_text"), _COMPOSED),
     Variant("without title and caption", _lacking("caption"), ("video", *_COMPOSED)),
 )
+
+
+def with_motion(moved: Mapping[str, NDArray[np.float32] | None], name: str) -> Variant:
+    """Fights with other movement, by footage; those without any lose theirs."""
+    return Variant(
+        name, lambda one, item: replace(item, motion=moved.get(one.footage or "")), ("fights",)
+    )
 
 
 @dataclass(frozen=True)
@@ -88,19 +98,41 @@ class Judge:
 
 
 def ablate(
-    bench: Bench, judge: Judge, variants: Sequence[Variant] = VARIANTS, most: int = MOST
+    bench: Bench,
+    judge: Judge,
+    plain: Mapping[int, Top],
+    variants: Sequence[Variant] = VARIANTS,
+    most: int = MOST,
 ) -> list[Row]:
-    """Measure every variant on every policy that its parts are labelled for."""
+    """Measure every variant on every policy that its parts are labelled for.
+
+    Args:
+        plain: What the head reads of whole items, where it is known.
+    """
     scores: dict[tuple[str, str, str], list[tuple[Example, float]]] = {}
     for run in judge.heads:
         judge.enter(run)
         for variant in variants:
             rows = _rows(bench, variant, run, most)
-            items = [variant.change(bench.items[index]) for index in rows]
-            states = read_tops(bench, rows, f"{variant.name}-{run}".replace(" ", "_"), items)
+            items = [variant.change(bench.examples[i], bench.items[i]) for i in rows]
+            states = _states(bench, variant, rows, items, plain)
             for key, found in _scored(bench, judge, run, rows, items, states).items():
                 scores.setdefault((*key, variant.name), []).extend(found)
     return [row_of(key, found) for key, found in sorted(scores.items())]
+
+
+def _states(
+    bench: Bench,
+    variant: Variant,
+    rows: Sequence[int],
+    items: Sequence[FusedItem],
+    plain: Mapping[int, Top],
+) -> dict[int, Top]:
+    """States of changed items; the language model is the same in every run."""
+    if variant is WHOLE and all(index in plain for index in rows):
+        return {index: plain[index] for index in rows}
+    name = re.sub(r"\W+", "_", variant.name)
+    return read_tops(bench, rows, name, items)
 
 
 def _rows(bench: Bench, variant: Variant, run: str, most: int) -> list[int]:

@@ -44,6 +44,13 @@ def without(item: FusedItem, names: Collection[str]) -> FusedItem:
     return item
 
 
+def has(item: FusedItem, name: str) -> bool:
+    """Whether an item has anything of one of ``MODALITIES``."""
+    if name == "caption":
+        return item.posted != PostedText()
+    return any(getattr(item, field) is not None for field in _EMPTY[name])
+
+
 def _rate(name: str) -> float:
     return _SENSE_RATE if name in _SENSES else _TEXT_RATE
 

@@ -105,12 +105,13 @@ def write_predictions(path: Path, answers: Sequence[Predictions]) -> None:
         for one in answers:
             numbers = np.column_stack([one.parts, one.mass, one.probability])
             for example, row in zip(one.examples, numbers, strict=True):
-                known = (_item(example), example.part, one.policy, example.fold,
+                known = (item_name(example), example.part, one.policy, example.fold,
                          example.targets[one.policy])  # fmt: skip
                 writer.writerow([*known, *(f"{number:.6f}" for number in row)])
 
 
-def _item(example: Example) -> str:
+def item_name(example: Example) -> str:
+    """The item's name in its data set, as the prefilter's predictions have it."""
     if example.id == example.footage:
         return example.id
     return example.id.removeprefix(f"{example.part}/")

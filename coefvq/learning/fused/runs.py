@@ -7,6 +7,7 @@ is small, and a run takes seconds. A run leaves one fold out; ``final`` none.
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 
 from coefvq.learning.clock import Clock, Progress
 from coefvq.learning.fused.align import rough_length, slot_targets
-from coefvq.learning.fused.dropping import drawn_dropout, without
+from coefvq.learning.fused.dropping import drawn_dropout, has, without
 from coefvq.learning.fused.example import ALWAYS, HELD, Example
 from coefvq.learning.fused.fit import Rates, fit, load_into, save_atomically
 from coefvq.mllm.fused.items import FusedItem
@@ -56,22 +57,33 @@ def read_tops(
     """What the head reads of examples ``rows``, computed or read from the folder.
 
     Args:
-        name: Of the folder for this set of rows and what they lost.
+        name: Of the folder; all that is ever read into it has lost the same things.
         shown: The items as they are shown, one a row.
     """
-    order = sorted(range(len(rows)), key=lambda at: rough_length(shown[at]))
+    folder = bench.folder / f"tops-{name}"
+    known = _known(folder)
+    ids = [bench.examples[row].id for row in rows]
+    missing = [at for at, id_ in enumerate(ids) if id_ not in known]
+    order = sorted(missing, key=lambda at: rough_length(shown[at]))
     chunks = [order[start : start + _CHUNK] for start in range(0, len(order), _CHUNK)]
     clock = Clock(len(chunks), f"language model, {name}", bench.progress)
-    found: dict[int, Top] = {}
-    for number, chunk in enumerate(chunks):
-        path = bench.folder / f"tops-{name}" / f"{number:04d}.pt"
-        if not path.is_file():
-            save_atomically(path, _chunk(bench, [shown[at] for at in chunk]))
-        with torch.serialization.safe_globals([Top]):
-            states = torch.load(path)
-        found |= {rows[at]: state for at, state in zip(chunk, states, strict=True)}
+    for chunk in chunks:
+        found = _chunk(bench, [shown[at] for at in chunk])
+        states = {ids[at]: state for at, state in zip(chunk, found, strict=True)}
+        digest = hashlib.sha256("\n".join(states).encode()).hexdigest()[:16]
+        save_atomically(folder / f"{digest}.pt", states)
+        known |= states
         clock.tick()
-    return found
+    return {row: known[id_] for row, id_ in zip(rows, ids, strict=True)}
+
+
+def _known(folder: Path) -> dict[str, Top]:
+    """States by the id of their example."""
+    known: dict[str, Top] = {}
+    for path in sorted(folder.glob("*.pt")):
+        with torch.serialization.safe_globals([Top]):
+            known |= torch.load(path)
+    return known
 
 
 @torch.no_grad()
@@ -93,7 +105,7 @@ def training_items(bench: Bench, rows: Sequence[int]) -> tuple[list[FusedItem], 
         example = bench.examples[index]
         lost = frozenset() if example.part == "video" else drawn_dropout(example, bench.seed)
         shown.append(without(bench.items[index], lost))
-        if lost:
+        if any(has(bench.items[index], name) for name in lost):
             cut.add(index)
     return shown, cut
 

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from random import Random
+
 import numpy as np
 import pytest
 import torch
 
-from coefvq.learning.ablate_fused import FUSIONS, fused_as
-from coefvq.learning.fused.ablation import VARIANTS, WHOLE, Row, row_of, table
+from coefvq.learning.ablate_fused import FUSIONS, fused_as, prefilter_alone
+from coefvq.learning.fused.ablation import VARIANTS, WHOLE, Row, row_of, table, with_motion
+from coefvq.learning.fused.predictions import Predictions
 from coefvq.learning.text_corpora import HATE
+from coefvq.media.probe import probe
 from coefvq.mllm.fused.configuration import MODALITIES
 from coefvq.mllm.fused.items import FusedItem
 from coefvq.mllm.fused.split import Top
+from coefvq.signals.action_read import read_action
+from tests import media_factory
 from tests.unit.learning.fused import toys
 
 ITEM = FusedItem(
@@ -22,6 +29,7 @@ ITEM = FusedItem(
     sound_states=np.zeros((3, 4)),
     motion=np.zeros(5),
 )
+CLIP = replace(toys.example("fights/a", "fights"), footage="a")
 GONE = {
     "without sight": ("frame_features", "motion"),
     "without frames, motion kept": ("frame_features",),
@@ -35,14 +43,43 @@ GONE = {
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
 def test_a_variant_takes_away_what_it_says(variant):
-    changed = variant.change(ITEM)
+    changed = variant.change(CLIP, ITEM)
     for name in ("frame_features", "motion", "sound_states", "speech", "screen_text"):
         gone = name in GONE.get(variant.name, ())
         assert (getattr(changed, name) is None) is gone, name
 
 
 def test_the_whole_item_stays_as_it_is():
-    assert WHOLE.change(ITEM) is ITEM
+    assert WHOLE.change(CLIP, ITEM) is ITEM
+
+
+@pytest.mark.parametrize(("footage", "moved"), [("a", 7.0), ("b", None)])
+def test_other_movement_takes_the_place_of_the_clips_own(footage, moved):
+    variant = with_motion({"a": np.full(5, 7.0, np.float32)}, "shuffled")
+    changed = variant.change(replace(CLIP, footage=footage), ITEM)
+    assert (None if changed.motion is None else float(changed.motion[0])) == moved
+
+
+def test_the_prefilter_is_judged_on_the_items_that_it_answered(tmp_path):
+    path = tmp_path / "predictions.csv"
+    path.write_text(
+        "policy,item,probability\n" + "".join(f"{HATE},{n},{n / 10}\n" for n in range(7))
+    )
+    examples = tuple(
+        replace(toys.example(f"video/{n}", "video"), targets={HATE: int(n > 3)}) for n in range(8)
+    )
+    blank, label = np.zeros(8), np.array([int(n > 3) for n in range(8)])
+    zeros = np.zeros(8, np.int64)
+    answers = Predictions(HATE, examples, np.zeros((8, 4)), blank, label, zeros, blank, ((), 0.0))
+    (row,) = prefilter_alone(path, [answers])
+    assert (row.variant, row.n, row.auc) == ("prefilter alone", 7, 1.0)
+
+
+def test_frames_in_random_order_move_otherwise(tmp_path):
+    info = probe(media_factory.clip(tmp_path / "a.mp4", seconds=2.5))
+    read = [read_action(info, shuffle=chance) for chance in (None, Random(1), Random(1))]
+    assert all(found is not None for found in read)
+    assert np.array_equal(read[1], read[2]) and not np.allclose(read[0], read[1])
 
 
 def _top() -> Top:

@@ -11,6 +11,7 @@ from coefvq.learning.fused import runs
 from coefvq.learning.fused.align import slot_targets
 from coefvq.learning.fused.fit import Rates, copied
 from coefvq.learning.fused.runs import Bench, answer, held_by, read_tops, train_run, training_items
+from coefvq.mllm.fused.items import FusedItem
 from coefvq.mllm.fused.split import Top, answer_tops
 from coefvq.mllm.fused.trained import trained_parameters
 from tests.unit.learning.fused import toys
@@ -57,6 +58,18 @@ def test_states_belong_to_their_rows_and_are_computed_once(
     monkeypatch.setattr(runs, "_chunk", lambda *_: pytest.fail("computed again"))
     again = read_tops(bench, rows, "some", [bench.items[row] for row in rows])
     assert all(torch.equal(again[row].slots, first[row].slots) for row in rows)
+
+
+def test_other_rows_compute_only_what_is_missing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = read_tops(bench, [1, 3], "some", [bench.items[row] for row in (1, 3)])
+    asked: list[int] = []
+    real = runs._chunk
+    monkeypatch.setattr(runs, "_chunk", lambda b, items: asked.append(len(items)) or real(b, items))
+    wider = read_tops(bench, [3, 6, 1], "some", [bench.items[row] for row in (3, 6, 1)])
+    assert asked == [1] and wider.keys() == {1, 3, 6}
+    assert all(torch.equal(wider[row].slots, first[row].slots) for row in (1, 3))
 
 
 def test_a_run_overfits_what_it_may_see(bench: Bench) -> None:
@@ -110,6 +123,8 @@ def test_real_videos_lose_nothing_in_training(tmp_path: Path) -> None:
     examples = [toys.example(f"{part}/{n}", part) for n in range(30) for part in ("video", "other")]
     items = [parts.item(n) for n in range(60)]
     bench = toys.bench(examples, items, tmp_path)
+    nothing_to_lose = replace(bench, items=[FusedItem()] * 60)
+    assert not training_items(nothing_to_lose, range(60))[1]
     shown, cut = training_items(bench, range(60))
     assert cut and all(examples[index].part == "other" for index in cut)
     for index, item in enumerate(shown):
