@@ -11,7 +11,7 @@ from coefvq.mllm.fused.reasons.lines import PromptLine, in_time, second
 from coefvq.mllm.rationale import MAX_QUOTE
 from coefvq.mllm.sanitise import sanitise
 
-_PIECE = re.compile(r"\S+")
+_PIECE = re.compile("\u202e[^\u202a-\u202e\u2066-\u2069\n\r]*\u202c?|\\S+")
 
 
 @dataclass(frozen=True)
