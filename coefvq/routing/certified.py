@@ -34,6 +34,7 @@ from coefvq.routing.policy import NO_LEAST, RoutingPolicy, Thresholds
 from coefvq.routing.predictions import Predictions
 from coefvq.routing.request import CERTIFYING, MOST_CERTIFYING, FitRequest
 from coefvq.routing.route import FLAG, PASS, ends
+from coefvq.routing.shares import lowest_of_top
 from coefvq.routing.uncertified import Fitted, check_fittable, fit_uncertified
 
 STEPS = np.arange(5.0, -1.01, -0.1)
@@ -202,7 +203,7 @@ def _thresholds(
         # All items speak on the escalation rate, few on misses: it must not end the path first.
         bold = _below(request.budget, len(items), max(step, CALM))
         rate = max(0.0, (bold - request.audit.mllm) / (1 - request.audit.mllm))
-        start = float(np.quantile(score, 1 - rate, method="higher"))
+        start = lowest_of_top(score, rows.weight, rate, above=True)
     mixed = np.where(judged.place[0] > 1 - rate, judged.final[0], judged.base[0])
     yes = rows.label == 1
     pass_below = flag_from = cut.call_from

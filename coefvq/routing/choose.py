@@ -18,6 +18,7 @@ from coefvq.routing.combination import stratified_folds
 from coefvq.routing.objective import Objective
 from coefvq.routing.parts import Candidate, Parts
 from coefvq.routing.predictions import Predictions
+from coefvq.routing.shares import ranks
 
 FOLDS, FOLDS_OF_MANY, MANY = 5, 3, 3000
 """Parts of cross-validation up to so many rows, and above."""
@@ -38,7 +39,7 @@ class Judged:
 
     Attributes:
         score: Escalation score.
-        place: Its rank inside its fold, 0..1.
+        place: Its rank inside its fold by weight, 0..1.
         base: Probability if not escalated.
         final: Probability if escalated.
     """
@@ -166,17 +167,9 @@ def _answer(train: Parts, items: Predictions, rows: NDArray[np.intp], judged: li
         first, score = train.first(one.candidate), train.score(one.candidate)
         known = first.know(test.prefilter, test.feature_matrix(first.scaling.names))
         one.score[-1][rows] = score(known)
-        one.place[-1][rows] = ranks(one.score[-1][rows])
+        one.place[-1][rows] = ranks(one.score[-1][rows], test.weight)
         one.base[-1][rows] = known.base
         one.final[-1][rows] = train.combination(known.p1, train.mllm(test.mllm))
-
-
-def ranks(values: Vector) -> Vector:
-    """Ranks as 0..1, ties broken by position."""
-    order = np.argsort(values, kind="stable")
-    found = np.empty(len(values))
-    found[order] = (np.arange(len(values)) + 0.5) / len(values)
-    return found
 
 
 def _values(

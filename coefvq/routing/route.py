@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 
 from coefvq.domain import RouteName
 from coefvq.routing.audit import draws
+from coefvq.routing.budget import ROUNDING
 from coefvq.routing.policy import RoutingPolicy
 from coefvq.routing.predictions import Predictions
 from coefvq.routing.scores import Known
+from coefvq.routing.shares import fitting
 
 ROUTES = (RouteName.AUTO_PASS, RouteName.AUTO_FLAG, RouteName.HUMAN, RouteName.MLLM)
 """What the codes in ``Routed.route`` stand for."""
@@ -46,8 +48,9 @@ def route(policy: RoutingPolicy, items: Predictions) -> Routed:
     """Send every item where the policy sends it.
 
     The budget holds for the batch as a whole, as the tracker makes it hold for a stream: the
-    highest scores go first, never more than floor(budget x n) of them, audits for the MLLM
-    included. A certified policy keeps its threshold and may use less. Order of rows is immaterial.
+    highest scores go first, never more than the budget's share of the rows' weight, audits for
+    the MLLM included. A certified policy keeps its threshold and may use less. The order of rows
+    is immaterial.
 
     Raises:
         RoutingError: A feature that the policy reads is missing.
@@ -65,8 +68,9 @@ def route(policy: RoutingPolicy, items: Predictions) -> Routed:
     )  # fmt: skip
 
 
-def _room(policy: RoutingPolicy, n: int) -> int:
-    return int(np.floor(policy.budget * n + 1e-9))
+def _room(policy: RoutingPolicy, items: Predictions) -> float:
+    """The weight that may be escalated: whole videos where every row stands for one."""
+    return policy.budget * float(items.weight.sum())
 
 
 def _draws(policy: RoutingPolicy, items: Predictions) -> NDArray[np.bool_]:
@@ -75,7 +79,7 @@ def _draws(policy: RoutingPolicy, items: Predictions) -> NDArray[np.bool_]:
     if share == 0:
         return none
     drawn = draws(items.item_id, share, policy.version)
-    return drawn if drawn.sum() <= _room(policy, len(items)) else none
+    return drawn if items.weight[drawn].sum() <= _room(policy, items) + ROUNDING else none
 
 
 def select(
@@ -85,33 +89,31 @@ def select(
     items: Predictions,
 ) -> NDArray[np.bool_]:
     """Who is escalated: the random draws, then the highest scores while the budget lasts."""
-    room = _room(policy, len(score))
+    room = _room(policy, items) - float(items.weight[drawn].sum())
     floor = policy.thresholds.escalate_least
     if not policy.tracked:
         floor = max(floor, policy.thresholds.escalate_from)
     worth = np.flatnonzero((score > floor) & ~drawn)
-    room -= int(drawn.sum())
+    order = worth[np.argsort(-score[worth], kind="stable")]
+    count = fitting(items.weight[order], room)
+    if count < len(order):
+        order = _ties_by_id(order, score, score[order[count]], items.item_id)
+        count = fitting(items.weight[order], room)
     escalated = drawn.copy()
-    escalated[_highest(score[worth], items.item_id[worth], worth, room)] = True
+    escalated[order[:count]] = True
     return escalated
 
 
-def _highest(
+def _ties_by_id(
+    order: NDArray[np.intp],
     score: NDArray[np.float64],
+    edge: float,
     item_id: NDArray[np.object_],
-    rows: NDArray[np.intp],
-    room: int,
 ) -> NDArray[np.intp]:
-    """The ``room`` rows with the highest scores; ties by item id, whatever the order of rows."""
-    if room >= len(rows):
-        return rows
-    if room <= 0:
-        return rows[:0]
-    edge = np.partition(score, len(score) - room)[len(score) - room]
-    above = rows[score > edge]
-    tied = np.flatnonzero(score == edge)
+    """Rows down to those at the edge, these by item id, whatever the order of rows."""
+    tied = order[score[order] == edge]
     tied = tied[np.argsort(item_id[tied].astype(str), kind="stable")]
-    return np.concatenate([above, rows[tied[: room - len(above)]]])
+    return np.concatenate([order[score[order] > edge], tied])
 
 
 def ends(

@@ -23,6 +23,7 @@ from coefvq.routing.parts import Candidate, Parts
 from coefvq.routing.policy import RoutingPolicy, Thresholds
 from coefvq.routing.predictions import Predictions
 from coefvq.routing.request import FitRequest
+from coefvq.routing.shares import lowest_of_top
 
 FEWEST_ROWS, FEWEST_OF_EACH = 10, 3
 REPEATED = 0.05
@@ -147,7 +148,7 @@ def mixture(judged: Judged, rate: float) -> NDArray[np.float64]:
 def _thresholds(judged: Judged, rows: Predictions, request: FitRequest) -> Thresholds:
     rate = request.ruled_share
     cut = request.objective.threshold(mixture(judged, rate), rows.weight)
-    start = float(np.quantile(judged.score[0], 1 - rate, method="lower"))
+    start = lowest_of_top(judged.score[0], rows.weight, rate)
     return Thresholds(escalate_from=start, call_from=cut, pass_below=cut, flag_from=cut)
 
 

@@ -36,7 +36,7 @@ def test_a_label_does_not_reach_its_own_answer() -> None:
 
 @pytest.mark.parametrize("values", [[3.0, 1.0, 2.0], [1.0, 1.0, 1.0], [5.0]], ids=str)
 def test_ranks_are_even_and_in_order(values: list[float]) -> None:
-    found = ranks(np.array(values))
+    found = ranks(np.array(values), np.ones(len(values)))
     n = len(values)
     assert sorted(found) == pytest.approx([(i + 0.5) / n for i in range(n)])
     assert (np.diff(found[np.argsort(values, kind="stable")]) > 0).all()
