@@ -8,10 +8,18 @@ from reviewer_ui.components.timeline import SOURCE_NAMES
 from reviewer_ui.markup import NOTHING, Markup, h, join, probability, time_link, took
 from reviewer_ui.words import ROUTES, VERDICTS, plain, why_not
 
-READS = {
-    "prefilter": "frames, motion, caption",
-    "mllm": "frames, motion, sound, all text",
+PREFILTER_READS = "frames, motion, caption"
+MLLM_READS = {
+    "fused": "frames, motion, sound, all text",
+    "omni": "frames, sound, all text",
+    "endpoint": "frames or video, all text",
 }
+"""What each kind of MLLM is given, by the first word of its version."""
+
+
+def mllm_reads(version: str) -> str:
+    """What the model of a stored answer was given; nothing is said of one that is not known."""
+    return MLLM_READS.get(version.partition("-")[0], "")
 
 
 def _head(name: str, reads: str, milliseconds: float | None, version: str = "") -> Markup:
@@ -122,10 +130,10 @@ def prefilter_card(case: CaseView) -> Markup:
     """Render the first stage."""
     found = case.prefilter
     if found is None:
-        return _head("Prefilter", READS["prefilter"], None) + _not_scored(case)
+        return _head("Prefilter", PREFILTER_READS, None) + _not_scored(case)
     return join(
         (
-            _head("Prefilter", READS["prefilter"], found.milliseconds, found.model_version),
+            _head("Prefilter", PREFILTER_READS, found.milliseconds, found.model_version),
             _prefilter_says(found, case.first_route or case.route),
             _bars(found, unsure_band(case.first_route or case.route)),
             _legend(case.first_route or case.route),
@@ -179,7 +187,7 @@ def mllm_card(case: CaseView, busy: str | None = None) -> Markup:
     """
     found = case.mllm
     if found is None:
-        head = _head("MLLM", READS["mllm"], None)
+        head = _head("MLLM", "", None)
         if case.prefilter is None:
             return head + _not_scored(case)
         return head + _ask(why_not_run(case), "Ask the MLLM", "ask-mllm", busy)
@@ -190,7 +198,7 @@ def mllm_card(case: CaseView, busy: str | None = None) -> Markup:
     second = ", ".join([*trust, *after])
     return join(
         (
-            _head("MLLM", READS["mllm"], found.milliseconds, found.model_version),
+            _head("MLLM", mllm_reads(found.model_version), found.milliseconds, found.model_version),
             _says(found.probability, _leaning(found.probability), second, title),
             _rationale(case, found.rationale, busy),
             rest,

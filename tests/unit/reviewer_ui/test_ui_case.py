@@ -62,6 +62,20 @@ def test_without_an_mllm_the_only_route_is_the_prefilters():
     assert "sure enough entropy 0.12 bits" in plain(cards.prefilter_card(only))
 
 
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [
+        ("fused-312487e0cf", "MLLM frames, motion, sound, all text"),
+        ("omni-qwen3-1a2b-prompt1-frames8-sound30-uncalibrated", "MLLM frames, sound, all text"),
+        ("endpoint-m-1a2b-prompt1-frames8-uncalibrated", "MLLM frames or video, all text"),
+        ("some-other-1", "MLLM"),
+    ],
+)
+def test_the_mllm_card_says_what_the_model_of_the_answer_was_given(version, words):
+    found = plain(cards.mllm_card(case(mllm=assessment("mllm", model_version=version))))
+    assert found.startswith(words) and ("frames" in found) is ("frames" in words)
+
+
 def test_the_mllm_card_is_two_sided():
     words = plain(cards.mllm_card(case()))
     for expected in ("0.87", "leans to violation", "trust in answer 0.96, entropy 0.70",
