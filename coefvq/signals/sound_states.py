@@ -21,8 +21,8 @@ _HOP = 320  # samples a position of the encoder: two mel frames of 10 ms
 _MEL_HOP = 160
 _GROUP = _RATE // _HOP // STATES_PER_SECOND
 # The encoder was trained on windows filled up with silence to 30 s, and filling them up makes
-# its cost five times that of the sound. With this much, pooled states of 10 s of speech or music
-# have a cosine of 0.99 with those of a full window; with none, 0.95 to 0.99.
+# its cost five times that of the sound. With this much, states of 10 s of speech or music have a
+# mean cosine of 0.987 to 0.999 with those of a full window, and 0.96 at the lowest.
 _SILENCE_S = 5
 _SHORTEST_S = 10
 

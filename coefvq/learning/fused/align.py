@@ -102,13 +102,16 @@ def slot_targets(examples: Sequence[Example]) -> tuple[Tensor, Tensor]:
 
 
 def set_motion_scale(model: FusedForConditionalGeneration, items: Sequence[FusedItem]) -> None:
-    """Measure mean and spread of the motion statistics once, before training."""
+    """Measure mean and spread of the motion statistics once, before training.
+
+    The spread is that of the rows at hand, so that a single one has a spread too.
+    """
     rows = [item.motion for item in items if item.motion is not None]
     if model.late is None or not rows:
         return
     motion = torch.from_numpy(np.stack(rows)).float()
     model.late.scale_motion.get_buffer("mean").copy_(motion.mean(0))
-    model.late.scale_motion.get_buffer("spread").copy_(motion.std(0) + 1e-6)
+    model.late.scale_motion.get_buffer("spread").copy_(motion.std(0, correction=0) + 1e-6)
 
 
 def rough_length(item: FusedItem) -> int:

@@ -148,7 +148,7 @@ def _videos(
     for item, fold in zip(videos, assign_folds(videos, HATE, FOLDS, seed), strict=True):
         examples.append(_text_example(item, "video", fold))
         moved = _text_example(moved_video(item, chance), "video_moved", fold, chance)
-        if chance.random() < 0.6:
+        if chance.random() < 0.6 and calm[fold]:
             footage = chance.choice(calm[fold])
             targets = {**moved.targets, **labels[footage]}
             moved = replace(moved, footage=footage, targets=targets)
