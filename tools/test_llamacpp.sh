@@ -13,7 +13,8 @@ if [ ! -f "$folder/.installed-$version" ]; then
     # machine that may be more than it may use (AMX), and the server dies of an illegal instruction.
     export CMAKE_ARGS="-DGGML_NATIVE=OFF -DLLAVA_BUILD=OFF ${CMAKE_ARGS:-}"
     export CMAKE_BUILD_PARALLEL_LEVEL=${CMAKE_BUILD_PARALLEL_LEVEL:-1}
-    "$folder/bin/python" -m pip --disable-pip-version-check -q install "llama-cpp-python[server]==$version"
+    # A wheel from pip's cache may have been built for another machine, or without these options.
+    "$folder/bin/python" -m pip --disable-pip-version-check --no-cache-dir -q install "llama-cpp-python[server]==$version"
     touch "$folder/.installed-$version"
 fi
 LLAMACPP_PYTHON=$(realpath -s "$folder/bin/python") exec "$python" -m pytest -m llamacpp tests/e2e/test_endpoint_llamacpp.py
