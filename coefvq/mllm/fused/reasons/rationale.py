@@ -2,14 +2,15 @@
 
 The model picks; what it picked is then measured: the item is scored again without each picked
 part, and the change is told. A point whose change contradicts its side changes sides, and the
-rationale says so. Quotes are shown as they stand in the original.
+rationale says so. Where it picked nothing for a score, every line is left out in turn. Quotes
+are shown as they stand in the original.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
 
@@ -26,10 +27,11 @@ from coefvq.mllm.fused.reasons import notes
 from coefvq.mllm.fused.reasons.decode import decode
 from coefvq.mllm.fused.reasons.lines import PromptLine, reserved_words
 from coefvq.mllm.fused.reasons.original import Original, original_quote
+from coefvq.mllm.fused.reasons.search import FOUND, strongest_lines
 from coefvq.mllm.fused.reasons.shown import Shown, shown
 from coefvq.mllm.fused.reasons.target import facts
 from coefvq.mllm.fused.reasons.text import MOST_POINTS, TEXT_PLACES, Point, Reason
-from coefvq.mllm.fused.reasons.variants import without_line, without_sense
+from coefvq.mllm.fused.reasons.variants import without_line, without_place, without_sense
 from coefvq.mllm.rationale import DECISION, EXPLAIN_FROM, SMALLEST_CHANGE, verify_quotes
 
 Measure = Callable[[Sequence[FusedItem]], Mapping[str, NDArray[np.floating]]]
@@ -78,6 +80,7 @@ class _Picked:
     point: Point
     line: PromptLine | None = None
     source: Original | None = None
+    whole_place: bool = False
 
 
 def explain(
@@ -138,11 +141,13 @@ def write_rationale(case: Case, reason: Reason, measure: Measure) -> Rationale:
     score = case.assessment.scores.get(reason.policy or top.policy, top)
     score = score if score.probability is not None else top
     picked, lost = _trace(case, reason)
-    found, moved = _measured(case, picked, score, measure)
+    searched = _searched(case, picked, score, measure)
+    found, moved = _measured(case, picked + searched, score, measure)
     verified = verify_quotes(Rationale("", evidence=tuple(e for _, e in found)), case.item)
     kept = [(sign, one) for sign, one in found if one in verified.evidence]
     lost += len(found) - len(kept)
     said = [_LOST.format(lost)] if lost else []
+    said += [FOUND] if searched else []
     return Rationale(
         summary=_summary(case, score, kept),
         points_for=tuple(_told(one) for sign, one in kept if sign > 0),
@@ -172,6 +177,19 @@ def _picked(case: Case, sign: int, point: Point) -> _Picked | None:
     return _Picked(sign, point, line, source) if source is not None else None
 
 
+def _searched(
+    case: Case, picked: Sequence[_Picked], score: PolicyScore, measure: Measure
+) -> list[_Picked]:
+    """What carries a score for which the model named nothing."""
+    probability = probability_of(score)
+    if probability < EXPLAIN_FROM or any(one.sign > 0 for one in picked):
+        return []
+    lines = [line for line in case.shown.lines if line not in [one.line for one in picked]]
+    found = strongest_lines(case.fused, lines, score.policy, probability, measure)
+    traced = [(_picked(case, 1, point), whole) for point, whole in found]
+    return [replace(one, whole_place=whole) for one, whole in traced if one is not None]
+
+
 def _holds(line: PromptLine, point: Point) -> bool:
     here = (line.place, line.at_s) == (point.place, point.at_s)
     return here and point.quote is not None and line.holds(point.quote)
@@ -197,13 +215,16 @@ def _measured(
 def _without(case: Case, one: _Picked) -> FusedItem:
     if one.line is None:
         return without_sense(case.fused, one.point.place)
+    if one.whole_place:
+        return without_place(case.fused, one.point.place)
     return without_line(case.fused, one.line)
 
 
 def _evidence(case: Case, one: _Picked, score: PolicyScore, without: float) -> Evidence:
     full, name = probability_of(score), taxonomy.policy(score.policy).name
     change = full - without
-    detail = f"{name} {full:.2f}, without it {without:.2f}"
+    gone = f"any {one.point.place}" if one.whole_place else "it"
+    detail = f"{name} {full:.2f}, without {gone} {without:.2f}"
     start_s, end_s = _span(case, one)
     return Evidence(
         modality=_MODALITIES[one.point.place],

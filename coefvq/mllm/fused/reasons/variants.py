@@ -30,6 +30,13 @@ def _others(
     return tuple(TimedText(one.start_s, one.end_s, one.raw) for one in pieces if one not in same)
 
 
+def without_place(item: FusedItem, place: str) -> FusedItem:
+    """The item without all its words of one place: ``title``, ``speech`` and so on."""
+    if place in ("title", "caption"):
+        return replace(item, posted=replace(item.posted, **{place: None}))
+    return replace(item, speech=()) if place == "speech" else replace(item, screen_text=())
+
+
 def without_sense(item: FusedItem, sense: str) -> FusedItem:
     """The item without its ``sound``, or without its ``pictures`` and what moves in them."""
     if sense == "sound":

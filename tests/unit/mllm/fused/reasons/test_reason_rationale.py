@@ -33,6 +33,7 @@ from coefvq.mllm.fused.reasons import (
 from coefvq.mllm.fused.reasons.lines import reserved_words
 from coefvq.mllm.fused.reasons.original import find_original
 from coefvq.mllm.fused.reasons.rationale import policies_to_explain
+from coefvq.mllm.fused.reasons.search import FOUND, MOST_LINES
 from coefvq.mllm.fused.reasons.text import MOST_POINTS
 from coefvq.mllm.fused.reasons.variants import without_line, without_sense
 from coefvq.mllm.sanitise import sanitise
@@ -173,10 +174,44 @@ def test_at_most_three_parts_are_measured_in_one_batch():
     assert (sound.start_s, sound.end_s) == (0.0, 9.0)
 
 
-def test_nothing_is_measured_where_nothing_was_picked():
+def test_nothing_is_measured_where_nothing_was_picked_and_nothing_is_suspected():
     calls = []
-    found = told(Reason("hate_harassment"), measure=by_words(calls))
+    low = assessment(hate_harassment=0.2, violence=0.1)
+    found = told(Reason(None), measure=by_words(calls), scores=low)
     assert calls == [] and found.points_for == found.points_against == found.evidence == ()
+
+
+@pytest.mark.parametrize("reason", [Reason("hate_harassment"), Reason(None, (), (ZOO,))], ids=str)
+def test_where_the_model_named_nothing_the_line_that_carries_the_score_is_found(reason):
+    found = told(reason)
+    (point,) = found.points_for
+    assert "without it 0.20" in point and "these people are ver\u200bmin and" in point
+    assert FOUND in found.uncertain and found.summary.endswith("is in the speech.")
+    assert all(one.start_s == 3.2 for one in found.evidence if one.modality is Modality.SPEECH)
+
+
+def test_words_that_are_said_twice_are_left_out_together():
+    far = " and so on" * 30  # long lines are not put together
+    texts = (f"they are ver\u200bmin{far}", f"ver\u200bmin all{far}")
+    lines = tuple(TimedText(3.0 * n, 3.0 * n + 2, text) for n, text in enumerate(texts, 1))
+    item = video(expensive=ExpensiveSignals("x", screen_text=lines))
+    found = told(Reason("hate_harassment"), item)
+    (point,) = found.points_for
+    assert "without any screen text 0.20" in point and "they are ver\u200bmin" in point
+
+
+def test_a_score_that_no_line_carries_names_none():
+    found = told(Reason("violence"))
+    assert not found.points_for and FOUND not in found.uncertain
+    assert found.summary.endswith("no single part carries it.")
+
+
+def test_few_lines_of_many_are_left_out():
+    calls = []
+    many = tuple(TimedText(float(n), n + 1.0, f"line {'very ' * n} long") for n in range(40))
+    told(Reason("hate_harassment"), video(expensive=ExpensiveSignals("x", speech=many)),
+         measure=by_words(calls))  # fmt: skip
+    assert len(calls[0]) <= MOST_LINES + 4
 
 
 LOST = {
@@ -206,7 +241,9 @@ def test_a_quote_that_spans_a_control_token_shows_it_as_it_was():
 )
 def test_times_lie_inside_the_video(duration, span):
     point = Point("speech", 7.0, "to the park with")
-    (evidence,) = told(Reason(None, (), (point,)), video(duration_s=duration)).evidence
+    low = assessment(hate_harassment=0.2)
+    found = told(Reason(None, (), (point,)), video(duration_s=duration), scores=low)
+    (evidence,) = found.evidence
     assert (evidence.start_s, evidence.end_s) == span
     assert evidence.quote == "to the ｐａｒｋ with"
 
