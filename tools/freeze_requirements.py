@@ -18,7 +18,7 @@ DIRECT = (
     "gradio", "SQLAlchemy", "alembic", "pydantic", "pydantic-settings", "platformdirs",
     "av", "moviepy", "pillow", "faster-whisper", "ctranslate2", "rapidocr", "onnxruntime",
     "opencv-python-headless", "lingua-language-detector", "scikit-learn", "scipy", "numpy",
-    "click", "PyYAML", "uvicorn", "fastapi", "httpx", "setuptools",
+    "click", "PyYAML", "uvicorn", "fastapi", "httpx", "setuptools", "argon2-cffi",
 )  # fmt: skip
 
 

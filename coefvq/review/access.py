@@ -14,14 +14,17 @@ class Permission(StrEnum):
     VIEW = "view"
     UPLOAD = "upload"
     DECIDE = "decide"
-    ADMINISTER = "administer"
+    DECIDE_MANY = "decide many at once"
+    ASSIGN = "assign cases"
+    LEAD = "change queues and shared settings"
+    ADMINISTER = "administer people"
 
 
 ROLES: dict[str, frozenset[Permission]] = {
     "viewer": frozenset({Permission.VIEW}),
     "uploader": frozenset({Permission.VIEW, Permission.UPLOAD}),
     "reviewer": frozenset({Permission.VIEW, Permission.UPLOAD, Permission.DECIDE}),
-    "lead": frozenset(Permission),
+    "lead": frozenset(Permission) - {Permission.ADMINISTER},
     "admin": frozenset(Permission),
 }
 """Role to what it permits, from the least to the most."""
@@ -34,10 +37,12 @@ class Actor:
     Attributes:
         name: Unique; written into decisions and events.
         roles: Names out of ``ROLES``.
+        queues: Ids of the queues that they are given cases from; ``None``: all.
     """
 
     name: str
     roles: frozenset[str]
+    queues: frozenset[str] | None = None
 
     def __post_init__(self) -> None:
         for role in self.roles:

@@ -180,6 +180,7 @@ class DraftView:
     start_s: float | None
     end_s: float | None
     saved_at: datetime
+    notice: str = ""
 
 
 @dataclass(frozen=True)
@@ -207,6 +208,38 @@ class DecisionView:
     correction: bool
     undone_at: datetime | None
     snapshot: dict[str, Any]
+    notice: str = ""
+    batch_id: str | None = None
+
+
+@dataclass(frozen=True)
+class NoteView:
+    """An internal note on a case. The text is a colleague's, and escaped all the same."""
+
+    author: str
+    text: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class QueueView:
+    """One queue as a reviewer sees it.
+
+    Attributes:
+        waiting: Cases in it that this actor could be given.
+        oldest_s: Age of the oldest that waits, seconds.
+        late: Cases that are older than promised.
+        open: Whether this actor is given its cases.
+    """
+
+    id: str
+    name: str
+    task: str | None
+    waiting: int
+    oldest_s: float | None
+    promised_age_s: float | None
+    late: int
+    open: bool
 
 
 @dataclass(frozen=True)
@@ -252,6 +285,10 @@ class CaseView:
     rationale_due: bool
     siblings: tuple[tuple[str, str], ...] = ()
     """(task, case id) of the same video's other cases."""
+    queue: str | None = None
+    due_at: datetime | None = None
+    assigned_to: str | None = None
+    notes: tuple[NoteView, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -266,6 +303,7 @@ class QueueCounts:
         pace_s: Median seconds between this actor's last decisions; ``None`` before the third.
         scoring: Videos that are being scored or wait for it.
         failed: Jobs set aside.
+        queues: Those of the actor first in their order; empty where none were set up.
     """
 
     waiting: dict[str, int]
@@ -276,6 +314,7 @@ class QueueCounts:
     decided_today: int = 0
     scoring: int = 0
     failed: int = 0
+    queues: tuple[QueueView, ...] = ()
 
     @property
     def total(self) -> int:
@@ -294,6 +333,7 @@ class DecisionForm:
         comment: Required where a reason is ``other``.
         start_s: Start of the range that shows it, seconds; with ``end_s`` or not at all.
         verdict_id: ``CaseView.verdict_id`` of what was on the screen.
+        notice: Message to the uploader; empty: none is sent.
     """
 
     labels: dict[str, bool]
@@ -303,6 +343,7 @@ class DecisionForm:
     start_s: float | None = None
     end_s: float | None = None
     verdict_id: str | None = None
+    notice: str = ""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,21 @@ from coefvq.store.tables.machine import (
     RoutingStateRow,
     VerdictRow,
 )
-from coefvq.store.tables.media import CachedSignalsRow, MediaRow, VideoRow
+from coefvq.store.tables.media import (
+    CachedSignalsRow,
+    EmbeddingRow,
+    MediaRow,
+    VideoRow,
+    VideoTextRow,
+)
+from coefvq.store.tables.people import (
+    ExposureRow,
+    PreferenceRow,
+    SavedFilterRow,
+    SignInRow,
+    UserRow,
+)
+from coefvq.store.tables.queues import NoteRow, QueueRow
 from coefvq.store.tables.work import CaseRow, CaseState, JobKind, JobRow, JobState, LeaseRow
 
 __all__ = [
@@ -23,19 +37,28 @@ __all__ = [
     "CaseState",
     "DecisionRow",
     "DraftRow",
+    "EmbeddingRow",
     "EventRow",
+    "ExposureRow",
     "JobKind",
     "JobRow",
     "JobState",
     "LeaseRow",
     "MediaRow",
     "ModelVersionRow",
+    "NoteRow",
+    "PreferenceRow",
+    "QueueRow",
     "RoutingPolicyRow",
     "RoutingPublicationRow",
     "RoutingStateRow",
+    "SavedFilterRow",
+    "SignInRow",
     "SkipRow",
+    "UserRow",
     "VerdictRow",
     "VideoRow",
+    "VideoTextRow",
     "new_id",
     "utcnow",
 ]

@@ -15,7 +15,8 @@ class DecisionRow(Base):
     """A reviewer's answer on a case. Append-only: an undo is a later event.
 
     ``labels`` maps every policy of the task to ``violation`` or ``ok``; ``snapshot`` holds
-    what was on the screen.
+    what was on the screen; ``notice`` is the message to the uploader; ``batch_id`` joins what was
+    decided in bulk.
     """
 
     __tablename__ = "decisions"
@@ -33,6 +34,8 @@ class DecisionRow(Base):
     comment: Mapped[str]
     start_s: Mapped[float | None]
     end_s: Mapped[float | None]
+    notice: Mapped[str] = mapped_column(default="", server_default="")
+    batch_id: Mapped[str | None] = mapped_column(String(32), index=True)
     correction: Mapped[bool]
     snapshot: Mapped[dict[str, Any]]
     decided_at: Mapped[datetime] = mapped_column(default=utcnow)
@@ -56,6 +59,7 @@ class SkipRow(Base):
 
     case_id: Mapped[str] = mapped_column(ForeignKey("cases.id"), primary_key=True)
     reviewer: Mapped[str] = mapped_column(String(200), primary_key=True)
+    reason: Mapped[str] = mapped_column(String(200), default="", server_default="")
     skipped_at: Mapped[datetime] = mapped_column(default=utcnow)
 
 

@@ -62,3 +62,26 @@ class CachedSignalsRow(Base):
     payload: Mapped[bytes] = mapped_column(LargeBinary)
     readable: Mapped[dict[str, Any] | None]
     created_at: Mapped[datetime] = mapped_column(default=utcnow)
+
+
+class EmbeddingRow(Base):
+    """What a media looks like, as one small vector a prefilter version: float16 bytes."""
+
+    __tablename__ = "embeddings"
+
+    sha256: Mapped[str] = mapped_column(ForeignKey("media.sha256"), primary_key=True)
+    version: Mapped[str] = mapped_column(String(64), primary_key=True)
+    vector: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(default=utcnow)
+
+
+class VideoTextRow(Base):
+    """All words of a video, for search. On SQLite an FTS5 table ``video_words`` follows it by
+    triggers; PostgreSQL indexes ``to_tsvector('simple', words)``."""
+
+    __tablename__ = "video_texts"
+
+    number: Mapped[int] = mapped_column(primary_key=True)
+    video_id: Mapped[str] = mapped_column(ForeignKey("videos.id"), unique=True)
+    words: Mapped[str]
+    updated_at: Mapped[datetime] = mapped_column(default=utcnow)

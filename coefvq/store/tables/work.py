@@ -42,13 +42,16 @@ class JobKind(StrEnum):
 class CaseRow(Base):
     """A video under review for one task.
 
-    ``verdict`` to ``priority`` repeat the newest verdict, so that lists need no join.
+    ``verdict`` to ``priority`` repeat the newest verdict, so that lists need no join. ``queue``,
+    ``due_at`` and ``priority`` are stamped when the case is enqueued; ``top_policy`` is the
+    likeliest one.
     """
 
     __tablename__ = "cases"
     __table_args__ = (
         UniqueConstraint("video_id", "task"),
         Index("ix_cases_state_task_priority", "state", "task", "priority"),
+        Index("ix_cases_state_queue_priority", "state", "queue", "priority"),
     )
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
@@ -62,6 +65,11 @@ class CaseRow(Base):
     routing_version: Mapped[str | None]
     audit: Mapped[bool] = mapped_column(default=False)
     priority: Mapped[float] = mapped_column(default=0.0)
+    queue: Mapped[str | None] = mapped_column(String(64))
+    top_policy: Mapped[str | None] = mapped_column(String(64))
+    rule: Mapped[str | None] = mapped_column(String(32))
+    due_at: Mapped[datetime | None]
+    assigned_to: Mapped[str | None] = mapped_column(String(200), index=True)
     second_look: Mapped[bool] = mapped_column(default=False)
     second_look_by: Mapped[str | None]
     decision_id: Mapped[str | None] = mapped_column(String(32))

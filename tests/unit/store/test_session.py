@@ -19,9 +19,15 @@ from coefvq.store.session import BUSY_TIMEOUT_MS, Store, open_store
 from coefvq.store.tables import Base
 
 
+def _is_ours(name: str | None, kind: str, _parents: object) -> bool:
+    """The full-text index is each database's own, made by the migration alone."""
+    return not (name or "").startswith(("video_words", "ix_video_texts_words"))
+
+
 def test_the_folder_is_created_and_the_schema_is_what_the_tables_say(store: Store) -> None:
     with store.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        options = {"compare_type": True, "include_name": _is_ours}
+        context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, Base.metadata) == []
 
 
