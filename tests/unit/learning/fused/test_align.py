@@ -136,7 +136,13 @@ def test_the_motion_scale_is_that_of_the_items() -> None:
     set_motion_scale(model, [*items, parts.item(9, without=("motion",))])
     scale = model.late.scale_motion
     assert np.allclose(scale.get_buffer("mean"), motion.mean(0), atol=1e-5)
-    assert np.allclose(scale.get_buffer("spread"), motion.std(0, ddof=1), atol=1e-4)
+    assert np.allclose(scale.get_buffer("spread"), motion.std(0), atol=1e-4)
+
+
+def test_the_motion_scale_of_a_single_item_is_a_number() -> None:
+    model = parts.model()
+    set_motion_scale(model, [parts.item(1)])
+    assert np.isfinite(model.late.scale_motion.get_buffer("spread").numpy()).all()
 
 
 def test_a_longer_item_has_a_greater_rough_length() -> None:
