@@ -64,11 +64,38 @@ class Settings(BaseSettings):
     max_decode_s: float = Field(60.0, gt=0, description="Decoding time limit a pass, seconds.")
     lease_s: float = Field(60.0, gt=0, description="How long a worker's job lease lasts, seconds.")
     case_lease_s: float = Field(600.0, gt=0, description="How long a case is reserved, seconds.")
+    allowed_hosts: str = Field(
+        "", description="Names the app may be reached under beyond loopback, comma between them."
+    )
+    sign_in_idle_s: float = Field(
+        8 * 3600.0, gt=0, description="Seconds without a request after which one is signed out."
+    )
+    sign_in_max_s: float = Field(
+        24 * 3600.0, gt=0, description="Seconds after which one signs in again in any case."
+    )
+    sign_in_failures: int = Field(
+        5, ge=1, le=100, description="Wrong passwords in a row that lock an account."
+    )
+    sign_in_lock_s: float = Field(900.0, gt=0, description="How long it stays locked, seconds.")
+    exposure_severity: int = Field(
+        4, ge=1, le=5, description="From this severity on, looking counts as exposure."
+    )
+    exposure_limit_s: float = Field(
+        3600.0, ge=0, description="Seconds of such material a shift before a pause; 0: no limit."
+    )
+    exposure_shift_s: float = Field(8 * 3600.0, gt=0, description="How long a shift is, seconds.")
+    exposure_pause_s: float = Field(900.0, gt=0, description="How long the pause lasts, seconds.")
 
     @property
     def url(self) -> str:
         """The database URL in force."""
         return self.database_url or f"sqlite:///{self.home / 'coefvq.sqlite3'}"
+
+    @property
+    def host_names(self) -> frozenset[str]:
+        """``allowed_hosts`` as a set, in lower case."""
+        names = (name.strip().lower() for name in self.allowed_hosts.split(","))
+        return frozenset(name for name in names if name)
 
     @property
     def media_dir(self) -> Path:

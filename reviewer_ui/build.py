@@ -15,42 +15,63 @@ from starlette.staticfiles import StaticFiles
 
 from coefvq.settings import Settings
 from coefvq.store.session import Store
-from reviewer_ui.guard import BODY_LIMIT, Guard
+from reviewer_ui.guard import BODY_LIMIT, EVERY_ADDRESS, Guard, names_of
+from reviewer_ui.login import login_router
 from reviewer_ui.media_route import media_router
+from reviewer_ui.pages.admin import admin_page
 from reviewer_ui.pages.library import library_page
 from reviewer_ui.pages.review import review_page
+from reviewer_ui.pages.video import video_page
 from reviewer_ui.theme import STATIC, STATIC_PATH, gradio_theme
 from reviewer_ui.upload_route import clean, upload_router
+from reviewer_ui.who import Identify
 
 TITLE = "COEF-VQ Review"
 
 
 def build_blocks(store: Store, settings: Settings) -> gr.Blocks:
-    """The Gradio part: one page at ``/`` and one at ``/library``."""
+    """The Gradio part: one route a page."""
     with gr.Blocks(title=TITLE, analytics_enabled=False) as blocks:
         gr.Navbar(visible=False)  # our header has its own
         review_page(store, settings)
     with blocks.route("Library", "/library"):
         gr.Navbar(visible=False)
         library_page(store, settings)
+    with blocks.route("Video", "/video"):
+        gr.Navbar(visible=False)
+        video_page(store, settings)
+    with blocks.route("Admin", "/admin"):
+        gr.Navbar(visible=False)
+        admin_page(store, settings)
     return blocks
 
 
-def build_app(settings: Settings, store: Store) -> FastAPI:
-    """Make the application: media and upload routes first, Gradio for the rest.
+def page_paths(blocks: gr.Blocks) -> frozenset[str]:
+    """Addresses of the pages."""
+    return frozenset(f"/{route}" for route, *_ in blocks.pages)
+
+
+def build_app(settings: Settings, store: Store, host: str = "127.0.0.1") -> FastAPI:
+    """Make the application: our own routes first, Gradio for the rest.
 
     Nothing is kept in the process: two of these on one store show the same.
+
+    Args:
+        host: What the server is bound to; beyond loopback everyone signs in.
     """
     clean(settings)
+    blocks = build_blocks(store, settings)
     app = FastAPI(title=TITLE, docs_url=None, redoc_url=None, openapi_url=None)
+    app.include_router(login_router(store, settings))
     app.include_router(media_router(store, settings))
     app.include_router(upload_router(store, settings))
     app.mount(STATIC_PATH, StaticFiles(directory=STATIC), name="ui")
-    app.add_middleware(Guard)
+    app.add_middleware(Identify, settings, store, host, page_paths(blocks))
+    app.add_middleware(Guard, names_of(settings, host), host in EVERY_ADDRESS)
     with warnings.catch_warnings():
         # It says that server-side rendering is off, which is what we ask for.
         warnings.filterwarnings("ignore", message="SSR mode is not supported")
-        return _mount(app, build_blocks(store, settings), settings)
+        return _mount(app, blocks, settings)
 
 
 def _mount(app: FastAPI, blocks: gr.Blocks, settings: Settings) -> FastAPI:

@@ -1,8 +1,8 @@
 """The door: which hosts, origins and paths are answered, and with which headers.
 
-Serving on loopback is not enough: any web page a reviewer opens may post to 127.0.0.1, and a
-name that resolves there (DNS rebinding) may read the answers. Both are refused here, before
-Gradio or any route of ours sees the request.
+Any web page a reviewer opens may post to 127.0.0.1 or to a server inside, and a name that
+resolves there (DNS rebinding) may read the answers. Both are refused here, before Gradio or any
+route of ours sees the request. Who is asking is found out after it, in ``who.py``.
 """
 
 from __future__ import annotations
@@ -13,18 +13,23 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from reviewer_ui.who import is_loopback
+from coefvq.settings import Settings
+from reviewer_ui.who import host_name, is_loopback
 
 BODY_LIMIT = 1024 * 1024
 """Bytes of a request body outside the upload route."""
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 UPLOAD_PATH = "/upload"
+EVERY_ADDRESS = frozenset({"0.0.0.0", "::", ""})
+"""What a server is bound to that listens on all addresses of its machine."""
 
 _CLOSED_NAMES = ("call", "deep_link", "file", "file=", "mcp", "monitoring", "proxy=", "run",
                  "run-history", "runs", "stream", "upload_progress")  # fmt: skip
 CLOSED = (
     "/gradio_api/upload",
+    "/gradio_api/login",
+    "/gradio_api/logout",
     *(f"{prefix}/{name}" for prefix in ("", "/gradio_api") for name in _CLOSED_NAMES),
 )
 """Gradio's ways to files, functions and figures that these pages do not use."""
@@ -60,16 +65,39 @@ HEADERS = {
 }
 
 
-def host_name(host: str) -> str:
-    """The name in a Host header, without its port."""
-    return urlsplit(f"//{host}").hostname or ""
+def names_of(settings: Settings, host: str) -> frozenset[str]:
+    """Names that are answered besides loopback's: the setting's, and what the server is bound to.
+
+    An address that means "every address" is no name: see ``answered``.
+    """
+    return settings.host_names | ({host.strip("[]").lower()} - EVERY_ADDRESS)
 
 
-def refusal(method: str, path: str, headers: Headers) -> tuple[int, str] | None:
+def answered(host: str, names: frozenset[str], reached: str | None) -> bool:
+    """Tell whether a Host header names this server.
+
+    Args:
+        reached: The address of ours that the connection came in on, where the server listens on
+            all of them. A page elsewhere that rebinds its name to it still sends its own name.
+    """
+    name = host_name(host)
+    return is_loopback(name) or name in names or (reached is not None and name == reached)
+
+
+def refusal(
+    method: str,
+    path: str,
+    headers: Headers,
+    names: frozenset[str] = frozenset(),
+    reached: str | None = None,
+) -> tuple[int, str] | None:
     """Decide whether a request is turned away: (status, reason), or ``None`` to let it in."""
     host = headers.get("host", "")
-    if not is_loopback(host_name(host)):
-        return 403, "This address serves only http://127.0.0.1 and http://localhost."
+    if not answered(host, names, reached):
+        return 403, (
+            "This server does not answer to that name. Use http://127.0.0.1 or http://localhost "
+            "on its own machine; other names go into COEFVQ_ALLOWED_HOSTS."
+        )
     if _closed(path):
         return 404, "Not here."
     if _from_elsewhere(method, host, headers):
@@ -107,10 +135,17 @@ def _too_big(method: str, path: str, headers: Headers) -> tuple[int, str] | None
 
 
 class Guard:
-    """ASGI middleware around everything that is served."""
+    """ASGI middleware around everything that is served.
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    Args:
+        names: Names that are answered besides loopback's.
+        everywhere: The server listens on every address of the machine.
+    """
+
+    def __init__(
+        self, app: ASGIApp, names: frozenset[str] = frozenset(), everywhere: bool = False
+    ) -> None:
+        self.app, self.names, self.everywhere = app, names, everywhere
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse or pass a request on, and put the headers on every answer."""
@@ -120,7 +155,9 @@ class Guard:
         if scope["type"] != "http":  # no page of ours opens a web socket
             await send({"type": "websocket.close", "code": 1008})
             return
-        refused = refusal(scope["method"], scope["path"], Headers(scope=scope))
+        reached = (scope.get("server") or (None,))[0] if self.everywhere else None
+        headers = Headers(scope=scope)
+        refused = refusal(scope["method"], scope["path"], headers, self.names, reached)
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

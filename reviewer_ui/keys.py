@@ -27,15 +27,19 @@ class Binding:
     group: str
 
 
-DECIDE, WATCH, EVIDENCE, EASE, HELP = "Decide", "Watch", "Evidence", "Go easy on yourself", "Help"
+DECIDE, WATCH, EVIDENCE, EASE, DESK = (
+    "Decide", "Watch", "Evidence", "Go easy on yourself", "Case and queue",
+)  # fmt: skip
 
 BINDINGS: tuple[Binding, ...] = (
     *(Binding(str(n), f"policy:{n}", f"policy {n} on or off", DECIDE) for n in range(1, 10)),
     Binding("r", "reason", "reason: first, then the next one", DECIDE),
+    Binding("a", "action", "action: the next one that fits", DECIDE),
     Binding("c", "comment", "comment (Esc leaves it)", DECIDE),
+    Binding("u", "notice", "notice to the uploader (Esc leaves it)", DECIDE),
     Binding("Enter", "submit", "submit and next", DECIDE),
-    Binding("s", "skip", "skip this case", DECIDE),
-    Binding("z", "undo", "undo the last decision", DECIDE),
+    Binding("s", "skip", "skip, with a reason (Enter: later)", DECIDE),
+    Binding("z", "undo", "undo the last decision, within 30 s", DECIDE),
     Binding("e", "second-look", "ask for a second look", DECIDE),
     Binding(" ", "play", "play or pause", WATCH),
     Binding("j", "back", "back 5 s", WATCH),
@@ -52,7 +56,10 @@ BINDINGS: tuple[Binding, ...] = (
     Binding("b", "blur", "blur it again", EASE),
     Binding("g", "grey", "grey picture", EASE),
     Binding("m", "mute", "sound on or off", EASE),
-    Binding("?", "help", "this list", HELP),
+    Binding("o", "case", "notes, link, who it is assigned to", DESK),
+    Binding("y", "copy-link", "copy the link to this case", DESK),
+    Binding("q", "queues", "choose a queue", DESK),
+    Binding("?", "help", "this list", DESK),
 )
 
 
@@ -92,7 +99,7 @@ def help_dialog() -> Markup:
     """The overlay that ``?`` opens."""
     groups = join(
         h("<section><h3>{}</h3><dl>{}</dl></section>", group, _rows(group))
-        for group in (DECIDE, WATCH, EVIDENCE, EASE, HELP)
+        for group in (DECIDE, WATCH, EVIDENCE, EASE, DESK)
     )
     return h(
         '<dialog id="keyboard-help" aria-labelledby="keyboard-help-title">'

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import socket
-import subprocess
 import sys
 import threading
-import webbrowser
 
 import uvicorn
 
@@ -16,26 +13,20 @@ from coefvq.errors import SettingsError
 from coefvq.settings import Settings
 from coefvq.store.session import Store, open_store
 from reviewer_ui.build import build_app
-from reviewer_ui.who import refuse_beyond_loopback
+from reviewer_ui.desktop import open_window
+from reviewer_ui.guard import EVERY_ADDRESS
+from reviewer_ui.who import is_loopback, require_users
 
 log = logging.getLogger(__name__)
-WINDOWED = ("chromium", "chromium-browser", "google-chrome", "microsoft-edge", "brave-browser")
-"""Browsers that open a window without tabs and address bar when called with ``--app=``."""
+PLAIN = (
+    "Served beyond this machine over plain HTTP: passwords and videos can be read on the way. "
+    "Put a reverse proxy with HTTPS in front of it, see docs/operations.md."
+)
 
 
 def address(host: str, port: int) -> str:
     """The address a browser uses."""
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def open_window(url: str) -> None:
-    """Show the page in a window of its own where a browser can, in a tab elsewhere."""
-    for name in WINDOWED:
-        if program := shutil.which(name):
-            subprocess.Popen([program, f"--app={url}"], stdout=subprocess.DEVNULL,
-                             stderr=subprocess.DEVNULL)  # fmt: skip
-            return
-    webbrowser.open(url)
 
 
 def check_port(host: str, port: int) -> None:
@@ -78,19 +69,22 @@ def run_app(
     """Serve until stopped; the worker is somebody else's business.
 
     Raises:
-        SettingsError: The address is not loopback, or the port is taken.
+        SettingsError: Beyond loopback without users, or the port is taken.
     """
-    refuse_beyond_loopback(host)
+    require_users(settings, store, host)
     check_port(host, port)
+    if not is_loopback(host):
+        print(PLAIN, file=sys.stderr, flush=True)
     config = uvicorn.Config(
-        build_app(settings, store),
+        build_app(settings, store, host),
         host=host,
         port=port,
         log_level="warning",
         server_header=False,
         timeout_graceful_shutdown=3,
     )
-    _Server(config, address(host, port), desktop).run()
+    shown = "localhost" if host in EVERY_ADDRESS else host  # a browser cannot go everywhere
+    _Server(config, address(shown, port), desktop).run()
 
 
 def serve(
@@ -102,14 +96,14 @@ def serve(
         desktop: Open a window (or a browser tab) on it.
 
     Raises:
-        SettingsError: The address is not loopback, or the port is taken.
+        SettingsError: Beyond loopback without users, or the port is taken.
         StoreError: The database cannot be opened.
     """
     from coefvq.work.process import start_background_worker
 
-    refuse_beyond_loopback(host)
     check_port(host, port)
     with open_store(settings.url) as store:
+        require_users(settings, store, host)
         worker = start_background_worker(settings)
         try:
             run_app(settings, store, host, port, desktop=desktop)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from reviewer_ui.markup import h, join
+from reviewer_ui.markup import Markup, h, join
 
 STATIC = Path(__file__).parent / "static"
 STATIC_PATH = "/ui"
@@ -47,4 +47,18 @@ def head(*names: str) -> str:
         else h('<script src="{}"></script>', _address(name))
         for name in names
     )
-    return str(join(tags))
+    return str(join([_app_tags(), *tags]))
+
+
+def _app_tags() -> Markup:
+    """What a browser needs to install the pages as an app. Nothing is kept for offline use:
+    what a reviewer sees must not stay on the disk."""
+    return h(
+        '<link rel="manifest" href="{}" crossorigin="use-credentials"><link rel="icon" href="{}">'
+        '<link rel="apple-touch-icon" href="{}">'
+        '<meta name="theme-color" content="#ffffff" media="(prefers-color-scheme: light)">'
+        '<meta name="theme-color" content="#1b1f28" media="(prefers-color-scheme: dark)">',
+        _address("manifest.webmanifest"),
+        _address("icon.svg"),
+        _address("icon-192.png"),
+    )

@@ -31,6 +31,11 @@ STATUSES = {
     "auto_pass": "passed by the machine",
     "failed": "failed",
 }
+BLUR = {
+    "always": "always",
+    "severe": "where it may be severe",
+    "never": "never",
+}
 WHY_NOT = {
     "not_scored": "not scored yet",
     WhyNot.NOT_TRAINED: "not covered by this model",

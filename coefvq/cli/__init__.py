@@ -18,6 +18,7 @@ COMMANDS = {
     "demo": ("coefvq.cli.library", "demo", "Make the demo library and score it."),
     "status": ("coefvq.cli.library", "status", "Count videos, jobs, cases and decisions."),
     "serve": ("coefvq.cli.serve", "serve", "Serve the review app."),
+    "user": ("coefvq.cli.user", "user", "Add, list, disable and enable people."),
     "routing": ("coefvq.cli.routing", "routing", "Fit, replay and publish routing policies."),
     "train": ("coefvq.cli.train", "train", "Train the prefilter or the MLLM."),
     "export": ("coefvq.cli.export", "export", "Export labelled corrections."),

@@ -21,12 +21,18 @@ FORMATS = ("csv",)
     required=True,
     help="Folder; made where missing.",
 )
-def export(name: str, out: Path) -> None:
+@click.option("--names", is_flag=True, help="Real names of reviewers in place of pseudonyms.")
+def export(name: str, out: Path, names: bool) -> None:
     """Export the corrections that stand, with a dataset card."""
     from coefvq.export.csv import export_csv
+    from coefvq.export.pseudonyms import by_name, pseudonyms
 
     if name not in FORMATS:
         raise SettingsError(f"Unknown format '{name}'.{did_you_mean(name, FORMATS)}")
     settings = load_settings()
+    naming = by_name if names else pseudonyms(settings.home)
     with open_store(settings.url) as store:
-        click.echo(export_csv(store, out, settings.media_dir).message, err=True)
+        report = export_csv(store, out, settings.media_dir, naming=naming)
+    click.echo(report.message, err=True)
+    if names:
+        click.echo("warning: the files hold reviewers' real names.", err=True)

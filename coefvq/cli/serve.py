@@ -11,7 +11,12 @@ from coefvq.settings import load_settings
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Loopback address.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address; other than loopback only with users.",
+)
 @click.option("--port", type=click.IntRange(1, 65535), default=7860, show_default=True)
 @click.option("--desktop", is_flag=True, help="Open a window on it.")
 @click.option("--demo", "with_demo", is_flag=True, help="Make the demo library at first start.")

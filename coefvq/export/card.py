@@ -42,8 +42,17 @@ class Tally:
             self.labels[(row.task, row.policy, row.label)] += 1
 
 
-def render(tally: Tally, files: Iterable[str], made_at: datetime) -> str:
-    """The card as Markdown."""
+_NAMES = """- `reviewer` holds the real names of the people who decided. Keep the files where only
+  those may read them who may know.
+"""
+_PSEUDONYMS = """- `reviewer` is a pseudonym: the same person in every export of one data
+  folder; who it is cannot be told without the folder's secret. Comments stay as written and may
+  name people.
+"""
+
+
+def render(tally: Tally, files: Iterable[str], made_at: datetime, *, names: bool = False) -> str:
+    """The card as Markdown; ``names``: reviewers stand there under their real names."""
     head = f"# Labelled corrections\n\nMade by COEF-VQ Review on {made_at:%Y-%m-%d %H:%M} UTC.\n\n"
     counts = (
         f"{tally.decisions} decisions on {len(tally.videos)} videos, "
@@ -51,8 +60,9 @@ def render(tally: Tally, files: Iterable[str], made_at: datetime) -> str:
     )
     named = "".join(f"- `{name}`\n" for name in files)
     columns = f"\n## Columns\n\n{', '.join(f'`{name}`' for name in COLUMNS)}\n\n"
+    who = _NAMES if names else _PSEUDONYMS
     body = counts + _table(tally) if tally.decisions else _EMPTY
-    return f"{head}{body}\n## Files\n\n{named}{columns}{_CAVEATS}"
+    return f"{head}{body}\n## Files\n\n{named}{columns}{_CAVEATS}{who}"
 
 
 def _table(tally: Tally) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from coefvq.domain import FinalScore, Stage
+from coefvq.export.pseudonyms import Naming, by_name
 from coefvq.review.compare import machine_label
 from coefvq.store import codec, decisions
 from coefvq.store.session import Store
@@ -23,6 +24,7 @@ class Correction:
 
     Attributes:
         path: The stored file; only its name where the media folder is not known.
+        reviewer: A pseudonym, unless the export was asked for names.
         label: ``violation`` or ``ok``.
         machine_label: As ``label``; ``None`` where no model covers the policy.
         machine_probability: What was on the screen, 0..1.
@@ -62,11 +64,17 @@ class Decided:
     rows: tuple[Correction, ...]
 
 
-def decided(store: Store, media_dir: Path | None = None) -> Iterator[Decided]:
-    """Yield all decisions that stand, oldest first; what was undone is left out."""
+def decided(
+    store: Store, media_dir: Path | None = None, naming: Naming = by_name
+) -> Iterator[Decided]:
+    """Yield all decisions that stand, oldest first; what was undone is left out.
+
+    Args:
+        naming: What is written in place of a reviewer's name.
+    """
     with store.read() as session:
         for decision, video in _query(session):
-            rows = tuple(_rows(decision, video, media_dir))
+            rows = tuple(_rows(decision, video, media_dir, naming))
             yield Decided(decision.id, decision.correction, rows)
 
 
@@ -83,7 +91,9 @@ def _query(session: Session) -> Iterator[tuple[DecisionRow, VideoRow]]:
         yield decision, video
 
 
-def _rows(decision: DecisionRow, video: VideoRow, media_dir: Path | None) -> Iterator[Correction]:
+def _rows(
+    decision: DecisionRow, video: VideoRow, media_dir: Path | None, naming: Naming
+) -> Iterator[Correction]:
     shown = codec.finals_from(decision.snapshot.get("policies", {}))
     route = decision.snapshot.get("route", {})
     # An outcome that was not drawn carries the share too, but that is not why somebody looked.
@@ -102,7 +112,7 @@ def _rows(decision: DecisionRow, video: VideoRow, media_dir: Path | None) -> Ite
             machine_label=machine_label(score),
             machine_probability=score.final if score else None,
             stage=_stage(score),
-            reviewer=decision.reviewer,
+            reviewer=naming(decision.reviewer),
             role=decision.role,
             reason=decision.reasons.get(policy),
             comment=decision.comment,

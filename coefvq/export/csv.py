@@ -10,6 +10,7 @@ from pathlib import Path
 from coefvq.export.card import Tally, render
 from coefvq.export.cells import cell
 from coefvq.export.corrections import COLUMNS, decided
+from coefvq.export.pseudonyms import Naming, by_name
 from coefvq.store.session import Store
 from coefvq.store.tables import utcnow
 
@@ -28,7 +29,13 @@ class Report:
     message: str
 
 
-def export_csv(store: Store, out_dir: Path | str, media_dir: Path | None = None) -> Report:
+def export_csv(
+    store: Store,
+    out_dir: Path | str,
+    media_dir: Path | None = None,
+    *,
+    naming: Naming,
+) -> Report:
     """Write ``corrections.csv`` and ``dataset_card.md`` into a folder, made where missing.
 
     Files of an earlier export are replaced whole, never left half written. Without any
@@ -36,29 +43,33 @@ def export_csv(store: Store, out_dir: Path | str, media_dir: Path | None = None)
 
     Args:
         media_dir: The media folder, for full paths in the ``path`` column.
+        naming: From a reviewer's name to what is written: ``pseudonyms`` of the data folder, or
+            ``by_name``.
     """
     folder = Path(out_dir)
     folder.mkdir(parents=True, exist_ok=True)
     tally = Tally()
     table = folder / FILE_NAME
     unfinished = folder / f".{FILE_NAME}.part"
-    _write_rows(store, unfinished, media_dir, tally)
+    _write_rows(store, unfinished, media_dir, naming, tally)
     if tally.decisions:
         os.replace(unfinished, table)
     else:
         unfinished.unlink()
         table.unlink(missing_ok=True)
     files = ((table,) if tally.decisions else ()) + (folder / CARD_NAME,)
-    card = render(tally, [path.name for path in files], utcnow())
+    card = render(tally, [path.name for path in files], utcnow(), names=naming is by_name)
     (folder / CARD_NAME).write_text(card, encoding="utf-8")
     return Report(files, tally.decisions, tally.corrections, tally.rows, _message(tally, folder))
 
 
-def _write_rows(store: Store, path: Path, media_dir: Path | None, tally: Tally) -> None:
+def _write_rows(
+    store: Store, path: Path, media_dir: Path | None, naming: Naming, tally: Tally
+) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
-        for each in decided(store, media_dir):
+        for each in decided(store, media_dir, naming):
             tally.add(each)
             writer.writerows([cell(value) for value in astuple(row)] for row in each.rows)
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from coefvq import taxonomy
 from coefvq.domain import Assessment, Evidence, FinalScore
-from coefvq.review import assessment_view
+from coefvq.review import assessment_view, notes, queues
 from coefvq.review.access import Actor, Permission, require
 from coefvq.review.assessment_view import route_view
 from coefvq.review.views import (
@@ -22,7 +22,7 @@ from coefvq.review.views import (
     VideoView,
 )
 from coefvq.settings import Settings
-from coefvq.store import cases, codec, decisions, jobs, leases, signals_cache, videos
+from coefvq.store import ageing, cases, codec, decisions, jobs, leases, signals_cache, videos
 from coefvq.store.session import Store
 from coefvq.store.tables import (
     AssessmentRow,
@@ -36,16 +36,25 @@ from coefvq.store.tables import (
 from coefvq.taxonomy import OTHER_REASON, Policy
 
 
-def view(store: Store, settings: Settings, actor: Actor, case_id: str) -> CaseView:
+def view(
+    store: Store,
+    settings: Settings,
+    actor: Actor,
+    case_id: str,
+    now: datetime | None = None,
+) -> CaseView:
     """Look at a case without claiming it.
 
+    Args:
+        now: The moment at which the lease is looked at; by default the present one.
+
     Raises:
-        NotAllowed: The actor may not look.
+        NotAllowed: The actor may not look, or the case is in a restricted queue not theirs.
         StoreError: There is no such case.
     """
     require(actor, Permission.VIEW)
     with store.read() as session:
-        return build(session, settings, actor, cases.get(session, case_id))
+        return build(session, settings, actor, queues.reach(session, actor, case_id), now)
 
 
 def build(
@@ -85,13 +94,13 @@ def build(
         second_look=case.second_look,
         second_look_by=case.second_look_by,
         queued_at=case.queued_at,
-        priority=case.priority,
+        priority=ageing.urgency_of(case),
         rationale_due=jobs.open_job(session, JobKind.EXPLAIN, case_id=case.id) is not None,
-        siblings=tuple(
-            (row.task, row.id)
-            for row in cases.of_video(session, video.id).values()
-            if row.id != case.id
-        ),
+        siblings=_siblings(session, actor, case),
+        queue=case.queue,
+        due_at=case.due_at,
+        assigned_to=case.assigned_to,
+        notes=notes.of_case(session, case.id),
     )
 
 
@@ -147,6 +156,8 @@ def decision_view(row: DecisionRow, undone: datetime | None) -> DecisionView:
         correction=row.correction,
         undone_at=undone,
         snapshot=dict(row.snapshot),
+        notice=row.notice,
+        batch_id=row.batch_id,
     )
 
 
@@ -206,6 +217,12 @@ def _evidence(assessments: list[Assessment | None], task: taxonomy.Task) -> tupl
     return tuple(sorted(found, key=lambda item: (item.start_s, item.end_s)))
 
 
+def _siblings(session: Session, actor: Actor, case: CaseRow) -> tuple[tuple[str, str], ...]:
+    found = [row for row in cases.of_video(session, case.video_id).values() if row.id != case.id]
+    closed = queues.closed_to(session, actor) if any(row.queue for row in found) else frozenset()
+    return tuple((row.task, row.id) for row in found if row.queue not in closed)
+
+
 def _lease(session: Session, actor: Actor, case_id: str, now: datetime) -> LeaseView | None:
     lease = leases.current(session, leases.CASE, case_id, now)
     if lease is None:
@@ -219,7 +236,8 @@ def _draft(session: Session, case_id: str, actor: Actor) -> DraftView | None:
     if row is None:
         return None
     known = ("labels", "reasons", "action", "comment", "start_s", "end_s")
-    return DraftView(**{name: row.form[name] for name in known}, saved_at=row.saved_at)
+    kept = {name: row.form[name] for name in known}
+    return DraftView(**kept, notice=row.form.get("notice", ""), saved_at=row.saved_at)
 
 
 def _decisions(session: Session, case_id: str) -> tuple[DecisionView, ...]:

@@ -3,28 +3,46 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from coefvq import taxonomy
 from coefvq.errors import DecisionRefused, LeaseLost
-from coefvq.review import learn, queue
+from coefvq.review import case_view, queue, queues
 from coefvq.review.access import Actor, Permission, require
-from coefvq.review.case_view import build
-from coefvq.review.compare import is_correction
-from coefvq.review.form import ACTIONS, DEFAULT_ACTION, check_form, full_labels, reasons_for
+from coefvq.review.decision_rows import form_of, store_decision
+from coefvq.review.form import (
+    ACTIONS,
+    DEFAULT_ACTION,
+    NOTICE_LIMIT,
+    action_name,
+    notice_for,
+    reasons_for,
+)
 from coefvq.review.priority import SECOND_LOOK_BONUS
 from coefvq.review.views import CaseView, DecisionForm, Submitted
 from coefvq.settings import Settings
-from coefvq.store import cases, codec, decisions, events, leases
+from coefvq.store import cases, decisions, events, leases
 from coefvq.store.session import Store
-from coefvq.store.tables import CaseRow, CaseState, DecisionRow, VerdictRow
+from coefvq.store.tables import CaseRow, DecisionRow, utcnow
 from coefvq.store.text import storable
 
-__all__ = ["ACTIONS", "DEFAULT_ACTION", "reasons_for", "second_look", "submit", "undo_last"]
+__all__ = [
+    "ACTIONS",
+    "DEFAULT_ACTION",
+    "NOTICE_LIMIT",
+    "UNDO_S",
+    "action_name",
+    "notice_for",
+    "reasons_for",
+    "second_look",
+    "submit",
+    "take_back",
+    "undo_last",
+]
 
-_DECIDABLE = (CaseState.QUEUED, CaseState.AUTO, CaseState.DECIDED)
+UNDO_S = 30.0
+"""For so long after a decision it can be taken back."""
 
 
 def submit(
@@ -35,6 +53,7 @@ def submit(
     token: int,
     form: DecisionForm,
     task: str | None = None,
+    queue_id: str | None = None,
 ) -> Submitted:
     """Store a decision with what was on the screen, and claim the next case.
 
@@ -45,15 +64,16 @@ def submit(
     Args:
         token: The lease's token from the case view.
         task: Take the next case from this task only.
+        queue_id: Take the next case from this queue only.
 
     Raises:
         LeaseLost: The case is somebody else's, or the time ran out; the form is kept as a draft.
         DecisionRefused: The form lacks something; it is kept as a draft.
-        NotAllowed: The actor may not decide.
+        NotAllowed: The actor may not decide, or has no access to the case.
     """
     require(actor, Permission.DECIDE)
     try:
-        row = _store_decision(store, settings, actor, case_id, token, form)
+        row = _store(store, settings, actor, case_id, token, form)
     except LeaseLost:
         sent_before = _same_answer(store, actor, case_id, token)
         if sent_before is None:
@@ -63,31 +83,55 @@ def submit(
     except DecisionRefused:
         queue.save_draft(store, actor, case_id, form)
         raise
-    following = queue.next_case(store, settings, actor, task, exclude={case_id})
-    return Submitted(row.id, row.correction, following)
+    then = queue.following(store, settings, actor, task, case_id, queue_id)
+    return Submitted(row.id, row.correction, then)
 
 
 def undo_last(store: Store, settings: Settings, actor: Actor) -> CaseView:
     """Take back the actor's last decision that stands; its form comes back as a draft.
 
     Raises:
-        DecisionRefused: There is none, or somebody has the case or decided it since.
+        DecisionRefused: There is none, it is older than ``UNDO_S``, or somebody has the case or
+            decided it since.
     """
     require(actor, Permission.DECIDE)
     with store.write() as session:
+        now = utcnow()
         row = decisions.last_by(session, actor.name)
         if row is None:
             raise DecisionRefused("There is no decision of yours to undo.")
-        standing = decisions.standing(session, row.case_id)
-        if standing is not None and standing.id != row.id:
-            raise DecisionRefused(f"{standing.reviewer} has decided case {row.case_id} since.")
-        ttl = settings.case_lease_s
-        if leases.claim(session, leases.CASE, row.case_id, actor.name, ttl) is None:
-            raise DecisionRefused(f"Somebody else has case {row.case_id} open; try again later.")
-        case = decisions.undo(session, row, actor.name)
-        decisions.save_draft(session, case.id, actor.name, asdict(_form_of(row)))
-        session.flush()
-        return build(session, settings, actor, case)
+        check_undo_time(row.decided_at, now, f"Open case {row.case_id} and decide it again.")
+        take_back(session, settings.case_lease_s, actor, row, now)
+        decisions.save_draft(session, row.case_id, actor.name, asdict(form_of(row)))
+        case_id = row.case_id
+    return case_view.view(store, settings, actor, case_id, now)
+
+
+def take_back(
+    session: Session, lease_s: float, actor: Actor, row: DecisionRow, now: datetime
+) -> CaseRow:
+    """Undo one decision by an event, and hold its case for ``lease_s``.
+
+    Raises:
+        DecisionRefused: Somebody has the case or decided it since.
+    """
+    case = queues.reach(session, actor, row.case_id, lock=True)
+    standing = decisions.standing(session, row.case_id)
+    if standing is not None and standing.id != row.id:
+        raise DecisionRefused(f"{standing.reviewer} has decided case {row.case_id} since.")
+    if leases.claim(session, leases.CASE, case.id, actor.name, lease_s, now) is None:
+        raise DecisionRefused(f"Somebody else has case {row.case_id} open; try again later.")
+    return decisions.undo(session, row, actor.name, now)
+
+
+def check_undo_time(decided_at: datetime, now: datetime, instead: str) -> None:
+    """Refuse an undo that comes too late.
+
+    Args:
+        instead: What to do now.
+    """
+    if now - decided_at > timedelta(seconds=UNDO_S):
+        raise DecisionRefused(f"Undo works for {UNDO_S:.0f} seconds, and they are over. {instead}")
 
 
 def second_look(
@@ -98,6 +142,7 @@ def second_look(
     token: int,
     comment: str = "",
     task: str | None = None,
+    queue_id: str | None = None,
 ) -> CaseView | None:
     """Send the case back to the queue for another person; return the next one.
 
@@ -106,16 +151,22 @@ def second_look(
     """
     require(actor, Permission.DECIDE)
     with store.write() as session:
-        leases.check(session, leases.CASE, case_id, actor.name, token)
-        case = cases.get(session, case_id)
-        if not case.second_look:
-            case.priority += SECOND_LOOK_BONUS
-        case.second_look, case.second_look_by = True, actor.name
-        cases.queue(case)
-        leases.release(session, leases.CASE, case_id, actor.name, token)
+        case = queues.reach(session, actor, case_id, lock=True)
+        lease = leases.check(session, leases.CASE, case_id, actor.name, token)
+        _ask_again(session, case, actor)
+        leases.end(session, lease)
         data = {"comment": storable(comment) or ""}
         events.append(session, actor.name, "case.second_look", "case", case_id, data)
-    return queue.next_case(store, settings, actor, task, exclude={case_id})
+    return queue.following(store, settings, actor, task, case_id, queue_id)
+
+
+def _ask_again(session: Session, case: CaseRow, actor: Actor) -> None:
+    if not case.second_look:
+        case.priority += SECOND_LOOK_BONUS
+    case.second_look, case.second_look_by = True, actor.name
+    if case.assigned_to == actor.name:
+        case.assigned_to = None
+    cases.queue(session, case)
 
 
 def _same_answer(store: Store, actor: Actor, case_id: str, token: int) -> DecisionRow | None:
@@ -126,90 +177,12 @@ def _same_answer(store: Store, actor: Actor, case_id: str, token: int) -> Decisi
     return row if mine and row is not None and row.snapshot.get("lease_token") == token else None
 
 
-def _store_decision(
+def _store(
     store: Store, settings: Settings, actor: Actor, case_id: str, token: int, form: DecisionForm
 ) -> DecisionRow:
     with store.write() as session:
-        leases.check(session, leases.CASE, case_id, actor.name, token)
-        case = cases.get(session, case_id)
-        if case.state not in _DECIDABLE:
-            raise DecisionRefused(f"Case {case_id} is {case.state}; it cannot be decided yet.")
-        task = taxonomy.task(case.task)
-        check_form(form, task, _duration(session, case))
-        verdict = _verdict_seen(session, case, form.verdict_id)
-        row = decisions.add(session, case, _row(actor, case, verdict, form, task, token))
-        if settings.learn_online:
-            learn.from_decision(session, row, verdict)
-        decisions.drop_draft(session, case_id, actor.name)
-        leases.release(session, leases.CASE, case_id, actor.name, token)
+        case = queues.reach(session, actor, case_id, lock=True)
+        lease = leases.check(session, leases.CASE, case_id, actor.name, token)
+        row = store_decision(session, settings, actor, case, form, token=token)
+        leases.end(session, lease)
         return row
-
-
-def _row(
-    actor: Actor,
-    case: CaseRow,
-    verdict: VerdictRow | None,
-    form: DecisionForm,
-    task: taxonomy.Task,
-    token: int,
-) -> DecisionRow:
-    labels = full_labels(form, task)
-    finals = codec.finals_from(verdict.policies) if verdict else {}
-    return DecisionRow(
-        case_id=case.id,
-        verdict_id=verdict.id if verdict else None,
-        task=case.task,
-        reviewer=actor.name,
-        role=actor.role_for(Permission.DECIDE),
-        action=form.action,
-        labels=labels,
-        reasons={policy: form.reasons[policy] for policy in labels if form.labels.get(policy)},
-        comment=storable(form.comment) or "",
-        start_s=form.start_s,
-        end_s=form.end_s,
-        correction=is_correction(labels, finals, verdict.verdict if verdict else None),
-        snapshot=_snapshot(case, verdict) | {"lease_token": token},
-    )
-
-
-def _snapshot(case: CaseRow, verdict: VerdictRow | None) -> dict[str, Any]:
-    if verdict is None:
-        return {"second_look": case.second_look}
-    return {
-        "verdict": verdict.verdict,
-        "verdict_id": verdict.id,
-        "probability": verdict.probability,
-        "policies": verdict.policies,
-        "route": verdict.route,
-        "first_route": verdict.first_route,
-        "models": verdict.models,
-        "assessments": {"prefilter": verdict.prefilter_id, "mllm": verdict.mllm_id},
-        "second_look": case.second_look,
-        "second_look_by": case.second_look_by,
-    }
-
-
-def _verdict_seen(session: Session, case: CaseRow, verdict_id: str | None) -> VerdictRow | None:
-    wanted = verdict_id or case.verdict_id
-    if wanted is None:
-        return None
-    row = session.get(VerdictRow, wanted)
-    if row is None or row.case_id != case.id:
-        raise DecisionRefused(f"Case {case.id}: {wanted} is not a verdict of it. Reload the page.")
-    return row
-
-
-def _duration(session: Session, case: CaseRow) -> float | None:
-    info = cases.video_of(session, case).media.info
-    return info["duration_s"] if info else None
-
-
-def _form_of(row: DecisionRow) -> DecisionForm:
-    return DecisionForm(
-        labels={policy: label == decisions.VIOLATION for policy, label in row.labels.items()},
-        action=row.action,
-        reasons=dict(row.reasons),
-        comment=row.comment,
-        start_s=row.start_s,
-        end_s=row.end_s,
-    )

@@ -1,8 +1,10 @@
-"""What a decision must have."""
+"""What a decision must have, and what the uploader is told."""
 
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Iterable
 
 from coefvq import taxonomy
 from coefvq.errors import DecisionRefused, did_you_mean
@@ -11,19 +13,58 @@ from coefvq.store.decisions import OK, VIOLATION
 from coefvq.taxonomy import OTHER_REASON, Task
 
 KEEP = "keep"
-ACTIONS: dict[str, str] = {
-    KEEP: "Keep",
-    "notice": "Add a notice",
-    "restrict": "Limit its reach",
-    "remove": "Remove",
-    "remove_notify": "Remove, notify uploader",
-}
+ACTIONS: dict[str, str] = {action.id: action.name for action in taxonomy.actions().values()}
 """Action id to what people read. ``keep`` goes with no violation, the others with at least one."""
 
-DEFAULT_ACTION = {False: KEEP, True: "remove_notify"}
+OLD_ACTIONS = {"notice": "Add a notice", "remove_notify": "Remove, notify uploader"}
+"""Actions of earlier versions: decisions that were taken with them still have a name."""
+
+DEFAULT_ACTION = {
+    False: KEEP,
+    True: next(action.id for action in taxonomy.actions().values() if action.default),
+}
 """What the form proposes, by whether any policy is violated."""
 
+NOTICE_LIMIT = 2000
 _SLACK_S = 1.0  # a container's length may be a little short of its last frame
+_FIELDS = re.compile(r" \(\{reason\}\)|\{title\}|\{policy\}|\{reason\}")
+_UNTITLED = "without a title"
+
+
+def action_name(action_id: str) -> str:
+    """What people read for an action, also for those of earlier versions."""
+    return ACTIONS.get(action_id) or OLD_ACTIONS.get(action_id, action_id)
+
+
+def notice_for(
+    action_id: str,
+    case_title: str | None,
+    policy_names: Iterable[str],
+    reasons: Iterable[str] = (),
+) -> str:
+    """Write the message to the uploader; empty where the action sends none.
+
+    All fields are filled in one pass, so that a title cannot bring in a field of its own.
+
+    Args:
+        case_title: The video's title, or its file name.
+        policy_names: Names of the violated policies.
+        reasons: As given in the form; ``other`` says nothing to the uploader and is left out.
+
+    Raises:
+        DecisionRefused: There is no such action.
+    """
+    if action_id not in ACTIONS:
+        raise DecisionRefused(f"Unknown action '{action_id}'.{did_you_mean(action_id, ACTIONS)}")
+    given = ", ".join(reason for reason in reasons if reason and reason != OTHER_REASON)
+    fields = {
+        "{title}": (case_title or _UNTITLED).strip(),
+        "{policy}": " and ".join(policy_names) or "what may be posted",
+        "{reason}": given or OTHER_REASON,
+        " ({reason})": f" ({given})" if given else "",
+    }
+    template = taxonomy.actions()[action_id].notice
+    return _FIELDS.sub(lambda found: fields[found[0]], template).strip()[:NOTICE_LIMIT]
 
 
 def reasons_for(policy_id: str) -> tuple[str, ...]:
@@ -56,6 +97,10 @@ def check_form(form: DecisionForm, task: Task, duration_s: float | None = None) 
         _check_reason(form, policy_id)
     _check_action(form.action, bool(violated))
     _check_range(form.start_s, form.end_s, duration_s)
+    if len(form.notice) > NOTICE_LIMIT:
+        raise DecisionRefused(
+            f"The notice has {len(form.notice)} characters: cut it to {NOTICE_LIMIT}."
+        )
 
 
 def _check_reason(form: DecisionForm, policy_id: str) -> None:
@@ -69,13 +114,18 @@ def _check_reason(form: DecisionForm, policy_id: str) -> None:
         raise DecisionRefused(f"The reason for '{name}' is 'other': say more in the comment.")
 
 
-def _check_action(action: str, violated: bool) -> None:
-    if action not in ACTIONS:
-        raise DecisionRefused(f"Unknown action '{action}'.{did_you_mean(action, ACTIONS)}")
-    if violated and action == KEEP:
-        raise DecisionRefused("A policy is marked as violated: choose another action than 'keep'.")
-    if not violated and action != KEEP:
-        raise DecisionRefused(f"No policy is marked: mark one, or choose 'keep', not '{action}'.")
+def _check_action(action_id: str, violated: bool) -> None:
+    action = taxonomy.actions().get(action_id)
+    if action is None:
+        raise DecisionRefused(f"Unknown action '{action_id}'.{did_you_mean(action_id, ACTIONS)}")
+    if violated and not action.violation:
+        raise DecisionRefused(
+            f"A policy is marked as violated: choose another action than '{action_id}'."
+        )
+    if not violated and action.violation:
+        raise DecisionRefused(
+            f"No policy is marked: mark one, or choose 'keep', not '{action_id}'."
+        )
 
 
 def _check_range(start_s: float | None, end_s: float | None, duration_s: float | None) -> None:

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, and_, exists, select
+from sqlalchemy import ColumnElement, and_, case, exists, func, select
 from sqlalchemy.orm import Session
 
 from coefvq import taxonomy
 from coefvq.domain import RouteName
 from coefvq.errors import SettingsError, StoreError, did_you_mean
 from coefvq.review.access import Actor, Permission, require
-from coefvq.review.compare import overall
-from coefvq.review.library_views import CaseBadge, IngestProgress, JobView, LibraryItem, LibraryPage
+from coefvq.review.library_items import items_of
+from coefvq.review.library_views import IngestProgress, JobView, LibraryPage
 from coefvq.settings import Settings
-from coefvq.store import events, jobs, videos
+from coefvq.store import events, jobs, search, videos
 from coefvq.store.session import Store
 from coefvq.store.tables import (
     CaseRow,
     CaseState,
-    DecisionRow,
-    JobKind,
     JobRow,
     JobState,
     VideoRow,
@@ -39,7 +37,10 @@ STATUSES: dict[str, str] = {
 """Status to what people read. One video has one; the first that fits from ``to_review`` on."""
 
 FILES = ("proxy", "poster", "contact_sheet", "original")
-_INGEST_SHARE = 0.4
+COUNTED = 1000
+"""Counting more than this takes longer than anybody wants to wait for a number."""
+
+_UNSCORED = (videos.WAITING, videos.SCORING, videos.FAILED)
 
 
 def list_videos(
@@ -51,33 +52,66 @@ def list_videos(
     status: str | None = None,
     offset: int = 0,
     limit: int = 60,
+    *,
+    queue: str | None = None,
+    policy: str | None = None,
+    uploader: str | None = None,
 ) -> LibraryPage:
-    """List videos, newest first.
+    """List videos, newest first. Where a filter is set, counting stops behind ``COUNTED``.
 
     Args:
-        text: Words that must all occur in title, caption, file name or id.
+        text: Words that must all occur in title, caption, file name, speech or screen text, the
+            last one as the start of a word; or an id.
         task: Look at this task's cases only, for the status and in the items.
         status: One of ``STATUSES``.
+        queue: Id of a queue in which a case of it waits.
+        policy: What a case of it most likely violates.
+        uploader: Whose upload it is.
 
     Raises:
-        SettingsError: There is no such task or status.
+        SettingsError: There is no such task, status or policy.
     """
     require(actor, Permission.VIEW)
     task_id = taxonomy.task(task).id if task else None
-    where = [_has_status(status, task_id)] if status else []
+    where = [*_where(task_id, status, queue, policy, uploader)]
+    filtered = bool(where or text.strip())
     with store.read() as session:
-        rows, total = videos.search(session, text=text, where=where, offset=offset, limit=limit)
-        return LibraryPage(_items(session, settings, rows, task_id), total, offset)
+        rows, total = videos.search(
+            session,
+            text=text,
+            where=where,
+            offset=offset,
+            limit=limit + 1,
+            most=COUNTED if filtered else None,
+        )
+        shown = rows[:limit]
+        found = search.snippets(session, [row.id for row in shown], text)
+        items = items_of(session, settings, actor, shown, task_id, found=found)
+    uncounted = filtered and total > COUNTED
+    return LibraryPage(items, min(total, COUNTED) if uncounted else total, offset, uncounted,
+                       len(rows) > limit)  # fmt: skip
 
 
 def status_counts(store: Store, actor: Actor, task: str | None = None) -> dict[str, int]:
     """Number of videos by status."""
     require(actor, Permission.VIEW)
     with store.read() as session:
-        return {
-            status: videos.search(session, where=[_has_status(status, task)], limit=0)[1]
-            for status in STATUSES
-        }
+        counts = videos.count_by_status(session)
+        # All, less those of videos that are not scored (again): joining each to its video is slow.
+        unscored = select(VideoRow.id).where(VideoRow.status != videos.SCORED)
+        less = _by_cases(session, task, CaseRow.video_id.in_(unscored))
+        for status, number in _by_cases(session, task).items():
+            counts[status] = number - less.get(status, 0)
+    return {status: counts.get(status, 0) for status in STATUSES}
+
+
+def progress_of_all(store: Store, actor: Actor) -> IngestProgress:
+    """How far the scoring of the whole library is; without items."""
+    require(actor, Permission.VIEW)
+    with store.read() as session:
+        counts = videos.count_by_status(session)
+    total, failed, done = sum(counts.values()), counts[videos.FAILED], counts[videos.SCORED]
+    return IngestProgress(total, done, failed, done / total if total else 1.0, "")
 
 
 def progress(
@@ -88,7 +122,7 @@ def progress(
     with store.read() as session:
         wanted = [VideoRow.id.in_(list(video_ids))]
         rows, total = videos.search(session, where=wanted, limit=len(video_ids))
-        items = _items(session, settings, rows, None)
+        items = items_of(session, settings, actor, rows)
     failed = sum(item.status == "failed" for item in items)
     shares = [1.0 if item.progress is None else item.progress for item in items]
     busy = next((item for item in items if item.status == "scoring"), None)
@@ -100,6 +134,14 @@ def progress(
         note=f"{busy.title}: {busy.note}" if busy else "",
         items=items,
     )
+
+
+def case_ids(store: Store, actor: Actor, video_ids: Sequence[str], task: str) -> tuple[str, ...]:
+    """Ids of a task's cases of some videos, in their order."""
+    require(actor, Permission.VIEW)
+    with store.read() as session:
+        by_video = videos.cases_of(session, list(video_ids))
+    return tuple(row.id for rows in by_video.values() for row in rows if row.task == task)
 
 
 def set_aside(store: Store, actor: Actor) -> tuple[JobView, ...]:
@@ -143,10 +185,37 @@ def media_file(store: Store, settings: Settings, actor: Actor, video_id: str, ki
     return folder / name
 
 
+def _where(
+    task: str | None,
+    status: str | None,
+    queue: str | None,
+    policy: str | None,
+    uploader: str | None,
+) -> Iterator[ColumnElement[bool]]:
+    if status:
+        yield _has_status(status, task)
+    if queue:
+        waits = CaseRow.state == CaseState.QUEUED.value
+        yield _in_cases(task, waits, CaseRow.queue == queue)
+    if policy:
+        known = taxonomy.policies()
+        if policy not in known:
+            raise SettingsError(f"Unknown policy '{policy}'.{did_you_mean(policy, known)}")
+        yield _in_cases(task, CaseRow.top_policy == policy)
+    if uploader:
+        yield VideoRow.uploader == uploader
+
+
+def _in_cases(task: str | None, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    """As a list of ids, not one look-up a video: few videos fit, and they lie anywhere."""
+    query = select(CaseRow.video_id).where(*conditions)
+    return VideoRow.id.in_(query.where(CaseRow.task == task) if task else query)
+
+
 def _has_status(status: str, task: str | None) -> ColumnElement[bool]:
     if status not in STATUSES:
         raise SettingsError(f"Unknown status '{status}'.{did_you_mean(status, STATUSES)}")
-    if status in (videos.WAITING, videos.SCORING, videos.FAILED):
+    if status in _UNSCORED:
         return VideoRow.status == status
     queued = _any_case(task, CaseRow.state == CaseState.QUEUED.value)
     decided = _any_case(task, CaseRow.state == CaseState.DECIDED.value)
@@ -157,92 +226,31 @@ def _has_status(status: str, task: str | None) -> ColumnElement[bool]:
         "auto_flag": and_(~queued, ~decided, flagged),
         "auto_pass": and_(~queued, ~decided, ~flagged),
     }
-    return and_(VideoRow.status == videos.SCORED, fits[status])
+    # Not "is scored": an index of the status would be read, and all found videos sorted by age.
+    return and_(VideoRow.status.not_in(_UNSCORED), fits[status])
+
+
+def _by_cases(
+    session: Session, task: str | None, *conditions: ColumnElement[bool]
+) -> dict[str, int]:
+    """Number of videos by what their cases make of them: ``_has_status`` for all at once."""
+    some = {
+        "to_review": CaseRow.state == CaseState.QUEUED.value,
+        "decided": CaseRow.state == CaseState.DECIDED.value,
+        "auto_flag": CaseRow.route == RouteName.AUTO_FLAG.value,
+    }
+    ways = [(func.max(case((way, 1), else_=0)) == 1, status) for status, way in some.items()]
+    query = select(case(*ways, else_="auto_pass").label("fits")).where(*conditions)
+    if task:
+        query = query.where(CaseRow.task == task)
+    fits = query.group_by(CaseRow.video_id).subquery()
+    rows = session.execute(select(fits.c.fits, func.count()).group_by(fits.c.fits))
+    return {status: int(number) for status, number in rows}
 
 
 def _any_case(task: str | None, condition: ColumnElement[bool]) -> ColumnElement[bool]:
     query = exists().where(CaseRow.video_id == VideoRow.id, condition)
     return query.where(CaseRow.task == task) if task else query
-
-
-def _status(video: VideoRow, badges: Sequence[CaseBadge]) -> str:
-    if video.status != videos.SCORED:
-        return video.status
-    for status in ("queued", "decided"):
-        if any(badge.state == status for badge in badges):
-            return "to_review" if status == "queued" else status
-    flagged = any(badge.route == RouteName.AUTO_FLAG.value for badge in badges)
-    return "auto_flag" if flagged else "auto_pass"
-
-
-def _items(
-    session: Session, settings: Settings, rows: Sequence[VideoRow], task: str | None
-) -> tuple[LibraryItem, ...]:
-    ids = [row.id for row in rows]
-    by_video = videos.cases_of(session, ids)
-    decided = _decided(session, [case for each in by_video.values() for case in each])
-    newest = jobs.newest_by_video(session, ids)
-    return tuple(
-        _item(
-            settings,
-            row,
-            [_badge(case, decided) for case in by_video[row.id] if task in (None, case.task)],
-            newest.get(row.id),
-        )
-        for row in rows
-    )
-
-
-def _item(
-    settings: Settings, row: VideoRow, badges: list[CaseBadge], job: JobRow | None
-) -> LibraryItem:
-    media, info = row.media, row.media.info or {}
-    failed = job is not None and job.state == JobState.SET_ASIDE.value
-    return LibraryItem(
-        video_id=row.id,
-        title=row.title or row.original_name,
-        original_name=row.original_name,
-        uploader=row.uploader,
-        uploaded_at=row.uploaded_at,
-        duration_s=info.get("duration_s"),
-        status=_status(row, badges),
-        poster=settings.previews_dir / media.poster if media.poster else None,
-        proxy=settings.previews_dir / media.proxy if media.proxy else None,
-        cases=tuple(badges),
-        warnings=tuple(info.get("warnings", ())),
-        progress=_share(job),
-        note=job.note if job else "",
-        error_code=job.error_code if job and failed else None,
-        error=job.error if job and failed else None,
-        job_id=job.id if job and failed else None,
-    )
-
-
-def _share(job: JobRow | None) -> float | None:
-    """Progress over both jobs of a video, 0..1; ``None`` when nothing is due."""
-    if job is None or job.state in (JobState.SET_ASIDE.value, JobState.DONE.value):
-        return None
-    if job.kind == JobKind.INGEST.value:
-        return _INGEST_SHARE * job.progress
-    return _INGEST_SHARE + (1.0 - _INGEST_SHARE) * min(job.progress, 0.99)
-
-
-def _badge(case: CaseRow, decided: dict[str, str]) -> CaseBadge:
-    return CaseBadge(
-        case_id=case.id,
-        task=case.task,
-        state=case.state,
-        verdict=case.verdict,
-        route=case.route,
-        probability=case.probability,
-        decided=decided.get(case.decision_id or ""),
-    )
-
-
-def _decided(session: Session, rows: Sequence[CaseRow]) -> dict[str, str]:
-    wanted = [row.decision_id for row in rows if row.decision_id]
-    query = select(DecisionRow.id, DecisionRow.labels).where(DecisionRow.id.in_(wanted))
-    return {decision_id: overall(labels) for decision_id, labels in session.execute(query)}
 
 
 def _jobs(store: Store, actor: Actor, state: JobState) -> tuple[JobView, ...]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from coefvq.store.search import Snippet as Snippet
+
 
 @dataclass(frozen=True)
 class CaseBadge:
@@ -31,6 +33,8 @@ class LibraryItem:
         note: What the job does just now, one line.
         error_code: Why its job was set aside.
         job_id: The job to retry where ``status`` is ``failed``.
+        found: Where the search was found, unless that is the title.
+        similarity: To the video that was asked for, 0..1; 1 for the same bytes.
     """
 
     video_id: str
@@ -49,15 +53,41 @@ class LibraryItem:
     error_code: str | None = None
     error: str | None = None
     job_id: str | None = None
+    found: Snippet | None = None
+    similarity: float | None = None
 
 
 @dataclass(frozen=True)
 class LibraryPage:
-    """One page of the library; ``total`` counts everything that fits the filter."""
+    """One page of the library.
+
+    Attributes:
+        total: How many fit the filter; with ``uncounted``, at least so many.
+        following: Whether there are older ones.
+    """
 
     items: tuple[LibraryItem, ...]
     total: int
     offset: int
+    uncounted: bool = False
+    following: bool = False
+
+
+@dataclass(frozen=True)
+class SimilarPage:
+    """The videos that look most like one.
+
+    Attributes:
+        title: Of the video that was asked for.
+        compared: False where it has no vector: not scored yet, or without a picture.
+        unknown: Media that could not be compared, for the same reasons.
+    """
+
+    video_id: str
+    title: str
+    items: tuple[LibraryItem, ...]
+    compared: bool
+    unknown: int
 
 
 @dataclass(frozen=True)

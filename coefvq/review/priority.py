@@ -1,4 +1,10 @@
-"""How urgent a case is for a person."""
+"""How urgent a case is for a person; its age comes to it when it is enqueued.
+
+``urgency = severity / 5 x probability of the policy where that is largest + entropy in bits``,
+``+ 1`` for a random audit, ``+ 1`` for a second look. Severity x probability is the expected harm
+of leaving the video up; entropy is how little the machine knows. Waiting adds one point a day
+(``store.ageing``), so nothing waits for ever behind graver cases.
+"""
 
 from __future__ import annotations
 

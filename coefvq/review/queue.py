@@ -1,37 +1,30 @@
-"""The reviewer's queue: next case, open by id, hold, give back, skip, draft, counts."""
+"""The reviewer's queue: next case, open by id, hold, give back, skip, assign, draft."""
 
 from __future__ import annotations
 
-import itertools
-import statistics
 from collections.abc import Collection
-from dataclasses import asdict
-from datetime import datetime, timedelta
-from typing import Any
+from dataclasses import asdict, replace
+from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from coefvq import taxonomy
-from coefvq.errors import StoreError
-from coefvq.review.access import Actor, Permission, require
-from coefvq.review.case_view import build
-from coefvq.review.views import CaseView, DecisionForm, QueueCounts
+from coefvq.errors import DecisionRefused, StoreError
+from coefvq.review import case_view, exposure, queues
+from coefvq.review.access import ROLES, Actor, Permission, require
+from coefvq.review.views import CaseView, DecisionForm
+from coefvq.review.waiting import counts as counts
 from coefvq.settings import Settings
-from coefvq.store import cases, decisions, events, jobs, leases, videos
+from coefvq.store import cases, decisions, events, jobs, leases, turns
 from coefvq.store.session import Store
-from coefvq.store.tables import (
-    CaseRow,
-    CaseState,
-    JobKind,
-    LeaseRow,
-    SkipRow,
-    VerdictRow,
-    utcnow,
-)
+from coefvq.store.tables import CaseRow, CaseState, JobKind, UserRow, VerdictRow, utcnow
+from coefvq.store.text import storable
+
+SKIP_REASONS = ("not my language", "cannot judge", "needs a specialist", "does not play")
+"""What is offered; any other words will do."""
 
 _OPENABLE = (CaseState.QUEUED, CaseState.AUTO, CaseState.DECIDED)
-_PAUSE_S = 600.0
+_REASON_LIMIT = 200
 
 
 def next_case(
@@ -40,25 +33,47 @@ def next_case(
     actor: Actor,
     task: str | None = None,
     exclude: Collection[str] = (),
+    queue_id: str | None = None,
 ) -> CaseView | None:
-    """Claim and return the case that is due: the actor's own first, then by priority and age.
+    """Claim and return the case that is due.
 
+    The one the actor holds comes first, then those assigned to them, then by urgency and age.
     Cases that the actor passed over come last; those they sent to another person, never.
 
     Args:
         exclude: Case ids not to return.
+        queue_id: Only out of this queue (``queues.REST``: out of none).
 
     Raises:
-        NotAllowed: The actor may not decide.
+        NotAllowed: The actor may not decide, or is not given cases of this queue.
+        StoreError: There is no such queue.
+        Rest: The actor looked at severe material for long enough; it says when to go on.
     """
     require(actor, Permission.DECIDE)
+    task = taxonomy.task(task).id if task is not None else None
     with store.write() as session:
         now = utcnow()
-        found = session.scalars(_due(actor, task, now, exclude)).first()
-        if found is None:
-            return None
-        _claim(session, settings, actor, found.id, now)
-        return build(session, settings, actor, found, now)
+        exposure.require_rested(session, settings, actor, now)
+        wish = turns.Wish(
+            actor.name, task, queues.wanted(session, actor, queue_id), frozenset(exclude)
+        )
+        case_id = _take_next(session, settings, actor, wish, now)
+    return None if case_id is None else case_view.view(store, settings, actor, case_id, now)
+
+
+def following(
+    store: Store,
+    settings: Settings,
+    actor: Actor,
+    task: str | None,
+    after: str,
+    queue_id: str | None,
+) -> CaseView | None:
+    """The next case after one was dealt with; none in a pause, for what was done is done."""
+    try:
+        return next_case(store, settings, actor, task, {after}, queue_id)
+    except exposure.Rest:
+        return None
 
 
 def open_case(store: Store, settings: Settings, actor: Actor, case_id: str) -> CaseView:
@@ -68,14 +83,14 @@ def open_case(store: Store, settings: Settings, actor: Actor, case_id: str) -> C
 
     Raises:
         StoreError: There is no such case.
+        NotAllowed: It is in a restricted queue that is not the actor's.
     """
     require(actor, Permission.VIEW)
     with store.write() as session:
-        now = utcnow()
-        found = cases.get(session, case_id)
+        found, now = queues.reach(session, actor, case_id, lock=True), utcnow()
         if actor.may(Permission.DECIDE) and found.state in _OPENABLE:
             _claim(session, settings, actor, case_id, now)
-        return build(session, settings, actor, found, now)
+    return case_view.view(store, settings, actor, case_id, now)
 
 
 def heartbeat(store: Store, settings: Settings, actor: Actor, case_id: str, token: int) -> datetime:
@@ -105,26 +120,59 @@ def skip(
     case_id: str,
     token: int,
     task: str | None = None,
+    reason: str = "",
+    queue_id: str | None = None,
 ) -> CaseView | None:
     """Pass the case over, log it, and return the next one (never the same).
+
+    Args:
+        reason: Why: one of ``SKIP_REASONS`` or the actor's own words.
 
     Raises:
         LeaseLost: The actor does not hold the case.
     """
     require(actor, Permission.DECIDE)
+    why = storable(reason, _REASON_LIMIT) or ""
     with store.write() as session:
-        leases.check(session, leases.CASE, case_id, actor.name, token)
-        cases.note_skip(session, case_id, actor.name)
-        leases.release(session, leases.CASE, case_id, actor.name, token)
-        events.append(session, actor.name, "case.skipped", "case", case_id)
-    return next_case(store, settings, actor, task, exclude={case_id})
+        queues.reach(session, actor, case_id, lock=True)
+        lease = leases.check(session, leases.CASE, case_id, actor.name, token)
+        cases.note_skip(session, case_id, actor.name, why)
+        leases.end(session, lease)
+        events.append(session, actor.name, "case.skipped", "case", case_id, {"reason": why})
+    return following(store, settings, actor, task, case_id, queue_id)
+
+
+def assign(store: Store, actor: Actor, case_id: str, to: str | None) -> None:
+    """Give a case to one person, or (``to=None``) to nobody in particular.
+
+    Only they are offered it then. Whoever may decide can take a case that is nobody's, and drop
+    their own; other assignments need ``Permission.ASSIGN``. Who has the case open keeps it until
+    their time ends.
+
+    Raises:
+        NotAllowed: The actor may not assign, or the person has no access to the case.
+        DecisionRefused: Nobody of this name may decide it.
+    """
+    require(actor, Permission.DECIDE)
+    with store.write() as session:
+        case = queues.reach(session, actor, case_id, lock=True)
+        before = case.assigned_to
+        if before == to:
+            return
+        if not (before in (None, actor.name) and to in (None, actor.name)):
+            require(actor, Permission.ASSIGN)
+        if to is not None:
+            _check_assignee(session, case, actor if to == actor.name else _person(session, to))
+        case.assigned_to, case.updated_at = to, utcnow()
+        data = {"to": to, "before": before}
+        events.append(session, actor.name, "case.assigned", "case", case_id, data)
 
 
 def save_draft(store: Store, actor: Actor, case_id: str, form: DecisionForm) -> datetime:
     """Keep a form that is not sent yet; a lease is not needed. Returns when it was kept."""
     require(actor, Permission.DECIDE)
     with store.write() as session:
-        cases.get(session, case_id)
+        queues.reach(session, actor, case_id)
         return decisions.save_draft(session, case_id, actor.name, asdict(form)).saved_at
 
 
@@ -143,7 +191,7 @@ def request_rationale(store: Store, actor: Actor, case_id: str) -> bool:
     """
     require(actor, Permission.VIEW)
     with store.write() as session:
-        found = cases.get(session, case_id)
+        found = queues.reach(session, actor, case_id)
         verdict = session.get(VerdictRow, found.verdict_id) if found.verdict_id else None
         if verdict is None or verdict.mllm_id is None:
             raise StoreError(f"Case {case_id}: the MLLM has not looked at it; nothing to explain.")
@@ -153,88 +201,39 @@ def request_rationale(store: Store, actor: Actor, case_id: str) -> bool:
         return True
 
 
-def counts(store: Store, actor: Actor) -> QueueCounts:
-    """What waits, for this actor and in all."""
-    require(actor, Permission.VIEW)
-    with store.read() as session:
-        now = utcnow()
-        free = _by_task(session, or_(_free(now), LeaseRow.holder == actor.name), _offered(actor))
-        oldest = session.scalar(
-            select(func.min(CaseRow.queued_at)).where(CaseRow.state == CaseState.QUEUED.value)
-        )
-        by_status = videos.count_by_status(session)
-        return QueueCounts(
-            waiting={name: free.get(name, 0) for name in taxonomy.tasks()},
-            leased=_by_task(session, ~_free(now), LeaseRow.holder != actor.name),
-            second_look=sum(_by_task(session, CaseRow.second_look_by == actor.name).values()),
-            oldest_s=(now - oldest).total_seconds() if oldest else None,
-            pace_s=_pace(decisions.times_of(session, actor.name)),
-            decided_today=decisions.count(
-                session, since=now - timedelta(hours=24), reviewer=actor.name
-            ),
-            scoring=by_status[videos.WAITING] + by_status[videos.SCORING],
-            failed=jobs.counts(session)["set_aside"],
-        )
+def _take_next(
+    session: Session, settings: Settings, actor: Actor, wish: turns.Wish, now: datetime
+) -> str | None:
+    """Claim the case that is due. One that somebody was quicker to claim is passed by."""
+    while (found := turns.next_for(session, wish, now)) is not None:
+        if _claim(session, settings, actor, found.id, now):
+            return found.id
+        wish = replace(wish, exclude=wish.exclude | {found.id})
+    return None
 
 
-def _due(
-    actor: Actor, task: str | None, now: datetime, exclude: Collection[str]
-) -> Select[CaseRow]:
-    mine = and_(LeaseRow.holder == actor.name, LeaseRow.expires_at > now)
-    skipped = and_(SkipRow.case_id == CaseRow.id, SkipRow.reviewer == actor.name)
-    query = (
-        select(CaseRow)
-        .outerjoin(LeaseRow, _on_lease())
-        .outerjoin(SkipRow, skipped)
-        .where(CaseRow.state == CaseState.QUEUED.value, or_(_free(now), mine), _offered(actor))
-        .order_by(
-            case((mine, 0), else_=1),
-            case((SkipRow.skipped_at.is_(None), 0), else_=1),
-            CaseRow.priority.desc(),
-            CaseRow.queued_at,
-            CaseRow.id,
-        )
-        .limit(1)
-        .with_for_update(of=CaseRow, skip_locked=True)
-    )
-    if task is not None:
-        query = query.where(CaseRow.task == taxonomy.task(task).id)
-    return query.where(CaseRow.id.not_in(exclude)) if exclude else query
-
-
-def _claim(session: Session, settings: Settings, actor: Actor, case_id: str, now: datetime) -> None:
-    before = leases.current(session, leases.CASE, case_id, now)
+def _claim(session: Session, settings: Settings, actor: Actor, case_id: str, now: datetime) -> bool:
     ttl = settings.case_lease_s
     lease = leases.claim(session, leases.CASE, case_id, actor.name, ttl, now)
-    if lease is not None and (before is None or before.token != lease.token):
+    if lease is not None and lease.fresh:
         data = {"token": lease.token}
         events.append(session, actor.name, "case.claimed", "case", case_id, data, now)
+    return lease is not None
 
 
-def _on_lease() -> ColumnElement[bool]:
-    return and_(LeaseRow.kind == leases.CASE, LeaseRow.subject_id == CaseRow.id)
+def _person(session: Session, name: str) -> Actor:
+    row = session.get(UserRow, name)
+    if row is None or row.disabled:
+        raise DecisionRefused(f"Nobody named {name} can sign in. Choose a name from the list.")
+    roles = frozenset(str(role) for role in row.roles if role in ROLES)
+    return Actor(name, roles, None if row.queues is None else frozenset(map(str, row.queues)))
 
 
-def _free(now: datetime) -> ColumnElement[bool]:
-    return or_(LeaseRow.expires_at.is_(None), LeaseRow.expires_at <= now)
-
-
-def _offered(actor: Actor) -> ColumnElement[bool]:
-    return or_(CaseRow.second_look_by.is_(None), CaseRow.second_look_by != actor.name)
-
-
-def _by_task(session: Session, *conditions: Any) -> dict[str, int]:
-    query = (
-        select(CaseRow.task, func.count())
-        .outerjoin(LeaseRow, _on_lease())
-        .where(CaseRow.state == CaseState.QUEUED.value, *conditions)
-        .group_by(CaseRow.task)
-    )
-    return {task: int(number) for task, number in session.execute(query)}
-
-
-def _pace(times: list[datetime]) -> float | None:
-    """Median seconds between decisions, pauses over ten minutes left out."""
-    gaps = [(late - early).total_seconds() for late, early in itertools.pairwise(times)]
-    steady = [gap for gap in gaps if gap <= _PAUSE_S]
-    return statistics.median(steady) if len(steady) >= 2 else None
+def _check_assignee(session: Session, case: CaseRow, person: Actor) -> None:
+    if not person.may(Permission.DECIDE):
+        raise DecisionRefused(f"{person.name} may not decide. Choose a reviewer.")
+    if case.second_look_by == person.name:
+        raise DecisionRefused(
+            f"{person.name} asked for a second look at case {case.id}: choose somebody else."
+        )
+    queues.require_open(session, person, case)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from coefvq.domain import Route, RouteName, TaskResult
 from coefvq.errors import StoreError
-from coefvq.store import codec
+from coefvq.store import ageing, codec, queues
 from coefvq.store.tables import (
     AssessmentRow,
     CaseRow,
@@ -39,10 +39,20 @@ def get(session: Session, case_id: str) -> CaseRow:
     Raises:
         StoreError: There is no such case.
     """
-    row = session.get(CaseRow, case_id)
-    if row is None:
-        raise StoreError(f"There is no case {case_id}. Its video may have been deleted.")
-    return row
+    return _known(session.get(CaseRow, case_id), case_id)
+
+
+def locked(session: Session, case_id: str) -> CaseRow:
+    """Look one case up to change it: others who change it wait.
+
+    Whoever needs a case and its lease locks the case first, so that no two wait for one another.
+
+    Raises:
+        StoreError: There is no such case.
+    """
+    query = select(CaseRow).where(CaseRow.id == case_id).with_for_update()
+    found = session.scalars(query.execution_options(populate_existing=True)).first()
+    return _known(found, case_id)
 
 
 def of_video(session: Session, video_id: str) -> dict[str, CaseRow]:
@@ -80,27 +90,38 @@ def add_verdict(
     return row
 
 
-def send(case: CaseRow, route: Route, priority: float, now: datetime | None = None) -> None:
+def send(
+    session: Session, case: CaseRow, route: Route, urgency: float, now: datetime | None = None
+) -> None:
     """Put a scored case where its route says. What a person decided stays decided.
 
     An automatic outcome that was drawn for an audit waits for a person as well.
+
+    Args:
+        urgency: How urgent it is for a person, without its age; see ``store.ageing``.
     """
     moment = now or utcnow()
-    case.priority = priority
+    case.priority = ageing.ranked(urgency, case.queued_at)
     case.updated_at = moment
     if case.state == CaseState.DECIDED.value:
         return
     if route.name in _FOR_PEOPLE or route.audit:
-        queue(case, moment)
+        queue(session, case, moment)
     elif not case.second_look:
-        case.state, case.queued_at = CaseState.AUTO.value, None
+        case.state, case.queued_at, case.due_at = CaseState.AUTO.value, None, None
+        case.priority = urgency
 
 
-def queue(case: CaseRow, now: datetime | None = None) -> None:
-    """Let the case wait for a person; one that waits already keeps its place."""
+def queue(session: Session, case: CaseRow, now: datetime | None = None) -> None:
+    """Let the case wait for a person; one that waits already keeps its age.
+
+    Stamps its queue, its place in the order and until when it is promised.
+    """
     if case.state != CaseState.QUEUED.value:
-        case.state = CaseState.QUEUED.value
-        case.queued_at = now or utcnow()
+        urgency, moment = ageing.urgency_of(case), now or utcnow()
+        case.state, case.queued_at = CaseState.QUEUED.value, moment
+        case.priority = ageing.ranked(urgency, moment)
+    queues.stamp(session, case)
 
 
 def set_aside(session: Session, video_id: str) -> None:
@@ -117,9 +138,13 @@ def bring_back(session: Session, video_id: str) -> None:
             case.state, case.updated_at = CaseState.PENDING.value, utcnow()
 
 
-def note_skip(session: Session, case_id: str, reviewer: str, now: datetime | None = None) -> None:
-    """Remember that a reviewer passed the case over."""
-    session.merge(SkipRow(case_id=case_id, reviewer=reviewer, skipped_at=now or utcnow()))
+def note_skip(
+    session: Session, case_id: str, reviewer: str, reason: str = "", now: datetime | None = None
+) -> None:
+    """Remember that a reviewer passed the case over, and why."""
+    moment = now or utcnow()
+    row = SkipRow(case_id=case_id, reviewer=reviewer, reason=reason, skipped_at=moment)
+    session.merge(row)
 
 
 def counts(session: Session) -> dict[str, int]:
@@ -129,9 +154,15 @@ def counts(session: Session) -> dict[str, int]:
     return {state.value: found.get(state.value, 0) for state in CaseState}
 
 
+def _known(row: CaseRow | None, case_id: str) -> CaseRow:
+    if row is None:
+        raise StoreError(f"There is no case {case_id}. Its video may have been deleted.")
+    return row
+
+
 def _repeat(case: CaseRow, verdict: VerdictRow) -> None:
     case.verdict_id = verdict.id
-    case.verdict = verdict.verdict
+    case.verdict, case.top_policy = verdict.verdict, queues.top_policy(verdict)
     case.probability = verdict.probability
     case.route = verdict.route["name"]
     case.routing_version = verdict.route["version"]

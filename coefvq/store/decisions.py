@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session
 
-from coefvq.store import events
+from coefvq.store import cases, events
 from coefvq.store.tables import CaseRow, CaseState, DecisionRow, DraftRow, EventRow, utcnow
 
 DECIDED, UNDONE = "case.decided", "decision.undone"
@@ -23,20 +23,32 @@ def add(session: Session, case: CaseRow, row: DecisionRow) -> DecisionRow:
     case.second_look, case.second_look_by = False, None
     case.updated_at = row.decided_at
     data = {"case": case.id, "action": row.action, "labels": row.labels}
+    if row.batch_id:
+        data["batch"] = row.batch_id
     events.append(session, row.reviewer, DECIDED, "decision", row.id, data)
     return row
 
 
 def undo(session: Session, row: DecisionRow, actor: str, now: datetime | None = None) -> CaseRow:
-    """Take a decision back by an event; its case waits for a person again."""
+    """Take a decision back by an event; its case is where it was before, with its old age."""
     moment = now or utcnow()
-    events.append(session, actor, UNDONE, "decision", row.id, {"case": row.case_id}, moment)
+    data = {"case": row.case_id} | ({"batch": row.batch_id} if row.batch_id else {})
+    events.append(session, actor, UNDONE, "decision", row.id, data, moment)
     case = session.get_one(CaseRow, row.case_id)
     before = standing(session, case.id)
     case.decision_id = before.id if before else None
-    case.state = CaseState.QUEUED.value
-    case.queued_at = case.updated_at = moment
+    case.second_look = bool(row.snapshot.get("second_look"))
+    case.second_look_by = row.snapshot.get("second_look_by")
+    _put_back(session, case, row.snapshot.get("state", CaseState.QUEUED.value), moment)
     return case
+
+
+def _put_back(session: Session, case: CaseRow, state: str, moment: datetime) -> None:
+    case.updated_at = moment
+    if state == CaseState.QUEUED.value:
+        cases.queue(session, case, case.queued_at or moment)
+    else:
+        case.state = state
 
 
 def stands() -> ColumnElement[bool]:
@@ -58,6 +70,8 @@ def of_case(session: Session, case_id: str) -> list[DecisionRow]:
 
 def undone_at(session: Session, decision_ids: list[str]) -> dict[str, datetime]:
     """When each undone decision was taken back."""
+    if not decision_ids:
+        return {}
     query = select(EventRow.subject_id, EventRow.at).where(
         EventRow.kind == UNDONE, EventRow.subject_id.in_(decision_ids)
     )
@@ -67,13 +81,20 @@ def undone_at(session: Session, decision_ids: list[str]) -> dict[str, datetime]:
 def last_by(session: Session, reviewer: str) -> DecisionRow | None:
     """A reviewer's last decision that stands."""
     query = select(DecisionRow).where(DecisionRow.reviewer == reviewer, stands())
-    return session.scalars(query.order_by(DecisionRow.id.desc()).limit(1)).first()
+    newest = query.order_by(DecisionRow.decided_at.desc(), DecisionRow.id.desc())
+    return session.scalars(newest.limit(1)).first()
 
 
 def times_of(session: Session, reviewer: str, limit: int = 20) -> list[datetime]:
     """When a reviewer decided, newest first."""
     query = select(DecisionRow.decided_at).where(DecisionRow.reviewer == reviewer)
-    return list(session.scalars(query.order_by(DecisionRow.id.desc()).limit(limit)))
+    return list(session.scalars(query.order_by(DecisionRow.decided_at.desc()).limit(limit)))
+
+
+def of_batch(session: Session, batch_id: str) -> list[DecisionRow]:
+    """The decisions of a batch that stand, in their order."""
+    query = select(DecisionRow).where(DecisionRow.batch_id == batch_id, stands())
+    return list(session.scalars(query.order_by(DecisionRow.id)))
 
 
 def count(session: Session, *, since: datetime | None = None, reviewer: str | None = None) -> int:

@@ -7,7 +7,7 @@ grows, so an answer that arrives after a takeover is known by its old token and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -23,13 +23,18 @@ JOB = "job"
 
 @dataclass(frozen=True)
 class Lease:
-    """A lease as its holder knows it."""
+    """A lease as its holder knows it.
+
+    Attributes:
+        fresh: This claim made it; else it was theirs already.
+    """
 
     kind: str
     subject_id: str
     holder: str
     token: int
     expires_at: datetime
+    fresh: bool = field(default=False, compare=False)
 
 
 def claim(
@@ -45,15 +50,19 @@ def claim(
     Whoever holds it already gets it again, longer, with the same token.
     """
     moment = now or utcnow()
+    insert_missing(
+        session, LeaseRow, kind=kind, subject_id=subject_id, holder=None, token=0, expires_at=None
+    )
     row = _locked_row(session, kind, subject_id)
-    if not _live(row, moment):
+    fresh = not _live(row, moment)
+    if fresh:
         row.token += 1
         row.holder = holder
     elif row.holder != holder:
         return None
     row.expires_at = moment + timedelta(seconds=ttl_s)
     session.flush()
-    return _lease(row)
+    return replace(_lease(row), fresh=fresh)
 
 
 def check(
@@ -102,10 +111,15 @@ def release(session: Session, kind: str, subject_id: str, holder: str, token: in
     row = _locked_row(session, kind, subject_id)
     if row.token != token or row.holder != holder:
         return False
+    end(session, row)
+    return True
+
+
+def end(session: Session, row: LeaseRow) -> None:
+    """Give back a lease that was checked in this transaction."""
     row.holder = None
     row.expires_at = None
     session.flush()
-    return True
 
 
 def release_all(session: Session, kind: str, holder: str) -> int:
@@ -128,11 +142,11 @@ def current(
 
 
 def _locked_row(session: Session, kind: str, subject_id: str) -> LeaseRow:
-    insert_missing(
-        session, LeaseRow, kind=kind, subject_id=subject_id, holder=None, token=0, expires_at=None
-    )
+    """The row as it is in the database; one that nobody ever held where there is none."""
     query = select(LeaseRow).where(LeaseRow.kind == kind, LeaseRow.subject_id == subject_id)
-    return session.scalars(query.with_for_update().execution_options(populate_existing=True)).one()
+    fresh = query.with_for_update().execution_options(populate_existing=True)
+    never = LeaseRow(kind=kind, subject_id=subject_id, holder=None, token=0, expires_at=None)
+    return session.scalars(fresh).first() or never
 
 
 def _live(row: LeaseRow, now: datetime) -> bool:
@@ -145,10 +159,8 @@ def _lease(row: LeaseRow) -> Lease:
 
 
 def _why_lost(row: LeaseRow, kind: str, subject_id: str, holder: str, now: datetime) -> str:
+    """A reviewer's form is kept as a draft by the page; a worker's answer is gone."""
+    kept = ", your draft is kept." if kind == CASE else "; your answer was not stored."
     if _live(row, now) and row.holder != holder:
-        return (
-            f"The {kind} {subject_id} was taken over by {row.holder}; your answer was not stored."
-        )
-    return (
-        f"Your time on the {kind} {subject_id} ran out; your answer was not stored. Open it again."
-    )
+        return f"The {kind} {subject_id} was taken over by {row.holder}{kept}"
+    return f"Your time on the {kind} {subject_id} ran out{kept} Open it again."

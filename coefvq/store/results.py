@@ -9,7 +9,16 @@ from sqlalchemy.orm import Session
 
 from coefvq.domain import CascadeResult, Rationale, TaskResult
 from coefvq.errors import StoreError
-from coefvq.store import assessments, cases, codec, events, signals_cache, videos
+from coefvq.store import (
+    assessments,
+    cases,
+    codec,
+    embeddings,
+    events,
+    search,
+    signals_cache,
+    videos,
+)
 from coefvq.store.tables import AssessmentRow, CaseRow, VerdictRow, VideoRow, new_id
 
 Priority = Callable[[TaskResult], float]
@@ -43,6 +52,7 @@ def record(
         open_cases: False stores signals and assessments only.
     """
     _store_signals(session, result, payloads)
+    _make_findable(session, video, result)
     if result.info is not None:
         videos.set_info(video.media, replace(result.info, warnings=result.warnings))
     cost = asdict(result.cost)
@@ -97,6 +107,15 @@ def _store_signals(
         signals_cache.put(session, sha256, extractor, payload, readable)
 
 
+def _make_findable(session: Session, video: VideoRow, result: CascadeResult) -> None:
+    """By its words and by what it looks like."""
+    if video.status != videos.KEPT:
+        search.index(session, video, result.expensive)
+    cheap = result.cheap
+    if cheap is not None and cheap.frame_embeddings is not None:
+        embeddings.put(session, video.sha256, cheap.extractor, cheap.frame_embeddings)
+
+
 def _judge(
     session: Session,
     video: VideoRow,
@@ -118,5 +137,5 @@ def _judge(
             expensive_extractor=result.expensive.extractor if result.expensive else None,
             models=result.models,
         )
-        cases.send(known[task], answer.route, priority(answer))
+        cases.send(session, known[task], answer.route, priority(answer))
     return {task: known[task].id for task in result.tasks}

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from sqlalchemy import ColumnElement, exists, func, or_, select
+from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session
 
 from coefvq.domain import MediaInfo
 from coefvq.errors import StoreError
 from coefvq.store import codec
+from coefvq.store import search as search_words
 from coefvq.store.tables import AssessmentRow, CaseRow, MediaRow, VideoRow
 from coefvq.store.text import MAX_LINE, storable
 from coefvq.store.upsert import insert_missing
@@ -39,6 +39,7 @@ def add_video(
     original_name: str,
     title: str | None = None,
     caption: str | None = None,
+    status: str = WAITING,
 ) -> VideoRow:
     """Add one upload. Texts are made storable, nothing more."""
     row = VideoRow(
@@ -47,11 +48,13 @@ def add_video(
         caption=storable(caption),
         original_name=storable(original_name, MAX_LINE) or "unnamed",
         uploader=uploader,
-        status=WAITING,
+        status=status,
     )
     row.media = media
     session.add(row)
     session.flush()
+    if status != KEPT:
+        search_words.index(session, row)
     return row
 
 
@@ -88,9 +91,14 @@ def ensure_kept(
     ).first()
     if known is None:
         known = add_video(
-            session, media, uploader=KEPT, original_name=name, title=title, caption=caption
+            session,
+            media,
+            uploader=KEPT,
+            original_name=name,
+            title=title,
+            caption=caption,
+            status=KEPT,
         )
-        known.status = KEPT
     return known
 
 
@@ -111,17 +119,29 @@ def search(
     where: Sequence[ColumnElement[bool]] = (),
     offset: int = 0,
     limit: int = 60,
+    most: int | None = None,
 ) -> tuple[list[VideoRow], int]:
     """List videos, newest first, and count all that fit.
 
     Args:
-        text: Words that must all occur in title, caption, file name or id.
+        text: Words that must all occur in title, caption, file name, speech or screen text; the
+            last one may be the start of a word. Or an id.
         where: Further conditions on ``VideoRow``.
+        most: Stop counting after this many and one more: counting all takes longer than finding.
     """
-    conditions = [VideoRow.status != KEPT, *where, *(_contains(word) for word in text.split())]
-    total = session.scalar(select(func.count()).select_from(VideoRow).where(*conditions)) or 0
-    query = select(VideoRow).where(*conditions).order_by(VideoRow.id.desc())
-    return list(session.scalars(query.offset(offset).limit(limit))), total
+    query, newest = select(VideoRow.id).where(VideoRow.status != KEPT, *where), VideoRow.id.desc()
+    if text.strip():
+        query, newest = search_words.narrow(session, query, text)
+    rows: list[VideoRow] = []
+    if limit:
+        ids = list(session.scalars(query.order_by(newest).offset(offset).limit(limit)))
+        rows = list(session.scalars(select(VideoRow).where(VideoRow.id.in_(ids))))
+        rows.sort(key=lambda row: ids.index(row.id))
+        if not offset and len(rows) < limit:
+            return rows, len(rows)
+    if most is not None:
+        query = query.order_by(newest).limit(most + 1)
+    return rows, session.scalar(select(func.count()).select_from(query.subquery())) or 0
 
 
 def count_by_status(session: Session) -> dict[str, int]:
@@ -138,13 +158,3 @@ def cases_of(session: Session, video_ids: Sequence[str]) -> dict[str, list[CaseR
     for row in session.scalars(query):
         grouped[row.video_id].append(row)
     return grouped
-
-
-def _contains(word: str) -> ColumnElement[bool]:
-    columns: tuple[Any, ...] = (
-        VideoRow.title,
-        VideoRow.caption,
-        VideoRow.original_name,
-        VideoRow.id,
-    )
-    return or_(*(column.icontains(word, autoescape=True) for column in columns))

@@ -1,4 +1,4 @@
-"""Tasks and policies, read from the YAML files beside this module."""
+"""Tasks, policies and actions, read from the YAML files beside this module."""
 
 from __future__ import annotations
 
@@ -43,6 +43,24 @@ class Task:
     policies: tuple[Policy, ...]
 
 
+@dataclass(frozen=True)
+class Action:
+    """What a decision does to a video.
+
+    Attributes:
+        violation: It goes with a violated policy; the others go with none.
+        notice: Template of the message to the uploader, with ``{title}``, ``{policy}`` and
+            ``{reason}``; empty where none is sent.
+        default: What the form proposes among its kind.
+    """
+
+    id: str
+    name: str
+    violation: bool
+    notice: str
+    default: bool = False
+
+
 def _task(document: dict) -> Task:
     policies = tuple(
         Policy(
@@ -62,6 +80,13 @@ def tasks() -> dict[str, Task]:
         for name in ("icd", "ucc")
     ]
     return {task.id: task for task in found}
+
+
+@cache
+def actions() -> dict[str, Action]:
+    """All actions by id, in the order of the form."""
+    rows = yaml.safe_load(files(__package__).joinpath("actions.yaml").read_text("utf-8"))
+    return {row["id"]: Action(**row) for row in rows}
 
 
 @cache

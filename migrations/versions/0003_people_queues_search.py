@@ -21,6 +21,17 @@ _CASE_COLUMNS = (
     sa.Column("due_at", _WHEN),
     sa.Column("assigned_to", sa.String(length=200)),
 )
+_QUEUE_INDEXES = (
+    ("ix_cases_state_queue_priority", "cases", ["state", "queue", "priority"]),
+    ("ix_cases_state_priority", "cases", ["state", "priority"]),
+    ("ix_cases_waiting", "cases", ["state", "queue", "task", "queued_at", "due_at"]),
+    ("ix_cases_state_assigned_to_priority", "cases", ["state", "assigned_to", "priority"]),
+    ("ix_cases_second_look_by", "cases", ["second_look_by"]),
+    ("ix_cases_video_id_state_route", "cases", ["video_id", "state", "route"]),
+    ("ix_skips_reviewer", "skips", ["reviewer"]),
+    ("ix_leases_kind_holder", "leases", ["kind", "holder"]),
+    ("ix_leases_kind_expires_at", "leases", ["kind", "expires_at"]),
+)
 
 
 def _people() -> None:
@@ -109,13 +120,23 @@ def _queues() -> None:
     op.create_index("ix_notes_case_id", "notes", ["case_id"])
     for column in _CASE_COLUMNS:
         op.add_column("cases", column.copy())
-    op.create_index("ix_cases_state_queue_priority", "cases", ["state", "queue", "priority"])
-    op.create_index("ix_cases_assigned_to", "cases", ["assigned_to"])
+    for name, table, columns in _QUEUE_INDEXES:
+        op.create_index(name, table, columns)
     op.add_column("decisions", sa.Column("notice", sa.String(), nullable=False, server_default=""))
     op.add_column("decisions", sa.Column("batch_id", sa.String(length=32)))
     op.create_index("ix_decisions_batch_id", "decisions", ["batch_id"])
     op.add_column(
         "skips", sa.Column("reason", sa.String(length=200), nullable=False, server_default="")
+    )
+
+
+def _age(sign: int) -> None:
+    """Priorities hold the age from now on: a point a day since 2026; see ``store.ageing``."""
+    days = "(julianday(queued_at) - julianday('2026-01-01'))"
+    if op.get_bind().dialect.name == "postgresql":
+        days = "(extract(epoch FROM queued_at - timestamptz '2026-01-01 00:00:00+00') / 86400)"
+    op.execute(
+        f"UPDATE cases SET priority = priority - {sign} * {days} WHERE queued_at IS NOT NULL"
     )
 
 
@@ -129,6 +150,7 @@ def _search() -> None:
         sa.PrimaryKeyConstraint("sha256", "version", name="pk_embeddings"),
         sa.ForeignKeyConstraint(["sha256"], ["media.sha256"], name="fk_embeddings_sha256"),
     )
+    op.create_index("ix_embeddings_version_created_at", "embeddings", ["version", "created_at"])
     op.create_table(
         "video_texts",
         sa.Column("number", sa.Integer(), nullable=False, autoincrement=True),
@@ -141,8 +163,8 @@ def _search() -> None:
     )
     if op.get_bind().dialect.name == "postgresql":
         op.execute(
-            "CREATE INDEX ix_video_texts_words ON video_texts "
-            "USING gin (to_tsvector('simple', words))"
+            "CREATE INDEX ix_video_texts_words ON video_texts USING gin "
+            "(to_tsvector('simple', translate(words, '._-/@+~<>&', '          ')))"
         )
         return
     op.execute(
@@ -164,11 +186,11 @@ def _search() -> None:
 
 def _fill_words() -> None:
     """Titles, captions and names are searchable at once; speech and screen text come as videos
-    are scored again."""
-    words = "coalesce(title, '') || ' ' || coalesce(caption, '') || ' ' || original_name"
+    are scored again. In the order of uploads: it is the order in which they are found."""
+    words = "coalesce(title, '') || '\x1f' || coalesce(caption, '') || '\x1f' || original_name"
     op.execute(
         f"INSERT INTO video_texts (video_id, words, updated_at) "
-        f"SELECT id, {words}, uploaded_at FROM videos WHERE status <> 'kept'"
+        f"SELECT id, {words}, uploaded_at FROM videos WHERE status <> 'kept' ORDER BY id"
     )
 
 
@@ -176,6 +198,7 @@ def upgrade() -> None:
     """Add the tables and columns, and make known titles searchable."""
     _people()
     _queues()
+    _age(1)
     _search()
     _fill_words()
 
@@ -191,7 +214,8 @@ def downgrade() -> None:
     op.drop_index("ix_decisions_batch_id", "decisions")
     op.drop_column("decisions", "batch_id")
     op.drop_column("decisions", "notice")
-    for index in ("ix_cases_state_queue_priority", "ix_cases_assigned_to"):
-        op.drop_index(index, "cases")
+    _age(-1)
+    for index, table, _ in _QUEUE_INDEXES:
+        op.drop_index(index, table)
     for column in reversed(_CASE_COLUMNS):
         op.drop_column("cases", column.name)

@@ -16,6 +16,9 @@ MLLM_READS = {
 }
 """What each kind of MLLM is given, by the first word of its version."""
 
+NOT_COVERED = "Not covered ("
+"""How a rationale begins its list of policies of all tasks that it does not cover."""
+
 
 def mllm_reads(version: str) -> str:
     """What the model of a stored answer was given; nothing is said of one that is not known."""
@@ -158,6 +161,8 @@ def why_not_run(case: CaseView) -> str:
     route = case.route
     if route is None:
         return "The video is not scored yet."
+    if route.name == "mllm":
+        return "The MLLM was due and could not run. Decide without it, or ask it again."
     if route.escalated:
         return "The MLLM was due and has not run yet."
     if route.score is None:
@@ -212,12 +217,23 @@ def _other_scores(found: AssessmentView) -> Markup:
         (h("{} <b>{}</b>", s.name, probability(s.probability)) for s in found.scores if s.covered),
         " · ",
     )
-    missing = [s for s in found.scores if not s.covered]
-    left = join(
-        (h('<span title="{}">{}</span>', why_not(s.why_not), s.name) for s in missing), ", "
+    return h('<p class="others">{}{}</p>', scored, _left_out(found))
+
+
+def _left_out(found: AssessmentView) -> Markup:
+    """The policies of this task that the answer says nothing about, by the reason why."""
+    reasons: dict[str, list[str]] = {}
+    for score in found.scores:
+        if not score.covered:
+            reasons.setdefault(why_not(score.why_not), []).append(score.name)
+    return join(
+        h("<br><i>{}: {}</i>", reason, "; ".join(names)) for reason, names in reasons.items()
     )
-    off = h("<br><i>not covered by this model: {}</i>", left) if missing else NOTHING
-    return h('<p class="others">{}{}</p>', scored, off)
+
+
+def _uncertain(rationale: Rationale) -> tuple[str, ...]:
+    """Without what was not covered: the card lists that itself, for this task only."""
+    return tuple(point for point in rationale.uncertain if not point.startswith(NOT_COVERED))
 
 
 def _when(point: str, evidence: tuple[Evidence, ...]) -> Markup:
@@ -245,7 +261,7 @@ def _rationale(case: CaseView, rationale: Rationale | None, busy: str | None) ->
         h('<p class="summary">{}</p>', rationale.summary) if rationale.summary else "",
         _points("For", "for", rationale.points_for, rationale.evidence),
         _points("Against", "against", rationale.points_against, rationale.evidence),
-        _points("Uncertain", "uncertain", rationale.uncertain, rationale.evidence),
+        _points("Uncertain", "uncertain", _uncertain(rationale), rationale.evidence),
     )
 
 
@@ -290,4 +306,6 @@ def _why_here(case: CaseView) -> str:
     if route.audit:
         return f"Random audit, drawn with probability {route.propensity:g}."
     reason = route.reason or plain(ROUTES, route.name)
+    if route.name == "mllm":
+        reason = f"{reason.rstrip('.')}; the MLLM could not run, so a person decides."
     return f"{reason[:1].upper()}{reason[1:]}." if reason[-1:] != "." else reason

@@ -1,4 +1,4 @@
-"""The form a reviewer fills in: policies, reason, action, comment, range, and the buttons.
+"""The form a reviewer fills in: policies, reason, action, comment, notice, range, the buttons.
 
 Ids of fields sit on their ``<label>``, so that the label and its control are one thing to
 scripts and to assistive technology alike.
@@ -10,11 +10,12 @@ import json
 from dataclasses import dataclass
 
 from coefvq.review.views import CaseView, DecisionView, DraftView, PolicyView
+from reviewer_ui.components import case_panel
 from reviewer_ui.keys import action_key
 from reviewer_ui.markup import NOTHING, Markup, attribute, clock, h, join, kbd, stamp
 from reviewer_ui.words import STATES, plain
 
-COMMENT_LIMIT = 2000
+COMMENT_LIMIT = NOTICE_LIMIT = 2000
 
 
 def _toggle(policy: PolicyView, draft: DraftView | None) -> Markup:
@@ -46,17 +47,19 @@ def _toggles(case: CaseView) -> Markup:
 
 @dataclass(frozen=True)
 class Actions:
-    """What may be done with a video.
+    """What may be done with a case.
 
     Attributes:
         labels: Action id to what people read.
         good: The id that goes with no violation.
         bad: The id that is proposed as soon as a policy is violated.
+        skips: Reasons to pass a case over; the last is what Enter means.
     """
 
     labels: dict[str, str]
     good: str
     bad: str
+    skips: tuple[str, ...] = ("later",)
 
 
 def _actions(actions: Actions, draft: DraftView | None) -> Markup:
@@ -69,10 +72,13 @@ def _actions(actions: Actions, draft: DraftView | None) -> Markup:
     )
     return h(
         '<label class="field" id="decision-action"><span class="hidden">Action</span>'
-        '<select name="action" data-good="{}" data-bad="{}">{}</select></label>',
+        '<select name="action" data-good="{}" data-bad="{}" aria-keyshortcuts="{}">{}</select>{}'
+        "</label>",
         actions.good,
         actions.bad,
+        action_key("action"),
         options,
+        kbd(action_key("action")),
     )
 
 
@@ -93,6 +99,22 @@ def _comment(draft: DraftView | None) -> Markup:
         COMMENT_LIMIT,
         draft.comment if draft else "",
         kbd(action_key("comment")),
+    )
+
+
+def _notice(draft: DraftView | None) -> Markup:
+    """The message to the uploader: one line until it is typed in, and then over its neighbours,
+    so that nothing moves. The script asks the server for the text that goes with the choice."""
+    return h(
+        '<label class="field" id="decision-notice"><span class="hidden">Notice to the uploader'
+        '</span><textarea name="notice" rows="1" maxlength="{}" autocomplete="off"'
+        ' data-draft="{}" aria-keyshortcuts="{}" placeholder="No notice to the uploader">{}'
+        "</textarea>{}</label>",
+        NOTICE_LIMIT,
+        "true" if draft else "false",
+        action_key("notice"),
+        draft.notice if draft else "",
+        kbd(action_key("notice")),
     )
 
 
@@ -148,6 +170,23 @@ def _buttons() -> Markup:
     )
 
 
+def _skip_choice(reasons: tuple[str, ...]) -> Markup:
+    """Takes the place of the buttons while a reason to skip is chosen; the last is Enter's."""
+    keys = [*map(str, range(1, len(reasons))), "Enter"]
+    buttons = join(
+        h('<button type="button" data-skip="{}" data-key="{}">{} {}</button>', reason, key,
+          kbd(key), reason)
+        for key, reason in zip(keys, reasons, strict=True)
+    )  # fmt: skip
+    return h(
+        '<div class="skip-choice" role="group" aria-label="Why do you skip it?" hidden>'
+        '<div class="head"><b>Why do you skip it?</b><button type="button" class="quiet"'
+        ' data-do="skip-cancel">Go back {}</button></div><div class="buttons">{}</div></div>',
+        kbd("Esc"),
+        buttons,
+    )
+
+
 def decided_line(decision: DecisionView) -> Markup:
     """What was decided on this case before, in one line."""
     bad = [name.replace("_", " ") for name, label in decision.labels.items() if label != "ok"]
@@ -167,11 +206,23 @@ def _status(case: CaseView) -> Markup:
     flags = ["second look"] if case.second_look else []
     if case.route is not None and case.route.audit:
         flags.append("random audit")
-    if case.lease is not None and not case.lease.mine:
-        flags.append(f"{case.lease.holder} is on it")
-    elif case.state != "queued":
+    if case.state != "queued":
         flags.append(plain(STATES, case.state))
-    return h('<span class="muted flags">{}</span>', join(flags, " · "))
+    return h('<span class="muted flags">{}</span>{}', join(flags, " · "), case_panel.summary(case))
+
+
+def held(case: CaseView) -> Markup:
+    """Says that somebody else has the case, and what becomes of what was typed."""
+    if case.lease is None or case.lease.mine:
+        return NOTHING
+    kept = "Your draft is kept. " if case.draft else ""
+    return h(
+        '<div class="held" role="status"><span><b>{} is on it.</b> {}You can look, and decide '
+        "when it is free again.</span>"
+        '<button type="button" class="ask" data-do="next">Next case</button></div>',
+        case.lease.holder,
+        kept,
+    )
 
 
 def decision_form(case: CaseView, actions: Actions, tabs: Markup = NOTHING) -> Markup:
@@ -183,12 +234,13 @@ def decision_form(case: CaseView, actions: Actions, tabs: Markup = NOTHING) -> M
     Without a lease of one's own the form says who holds the case, and takes nothing.
     """
     token = case.lease.token if case.lease and case.lease.mine else None
-    last = case.decisions[-1] if case.decisions else None
+    last = case.decisions[0] if case.decisions else None
     return h(
         '<div class="form" data-case="{}" data-token="{}" data-verdict="{}" data-expires="{}">'
-        '<div class="head"><h2>Your decision <span class="reads">{}</span> {}</h2>{}</div>{}{}'
-        '<div class="fields">{}{}{}{}</div>'
-        '<p class="form-error" role="alert"></p>{}</div>',
+        '<p class="form-error" role="alert"></p>'
+        '<div class="head"><h2>Your decision <span class="reads">{}</span> {}</h2>'
+        '<span class="head-end">{}</span></div>{}{}{}'
+        '<div class="fields">{}{}{}</div><div class="fields texts">{}{}</div>{}{}</div>',
         case.id,
         "" if token is None else token,
         case.verdict_id or "",
@@ -196,11 +248,14 @@ def decision_form(case: CaseView, actions: Actions, tabs: Markup = NOTHING) -> M
         case.task_name,
         tabs,
         _status(case),
+        held(case),
         decided_line(last) if last else NOTHING,
         _toggles(case),
         _reason(),
         _actions(actions, case.draft),
         _range(case.draft),
         _comment(case.draft),
+        _notice(case.draft),
         _buttons(),
+        _skip_choice(actions.skips),
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from urllib.parse import quote
 
 from coefvq import taxonomy
 from coefvq.review.views import CaseBadge, IngestProgress, LibraryItem, LibraryPage
@@ -102,46 +103,91 @@ def _trouble(item: LibraryItem) -> Markup:
     )
 
 
-def card(item: LibraryItem) -> Markup:
-    """Render one video."""
+def _found_in(item: LibraryItem) -> Markup:
+    """Where the search was found, in the words that stand there."""
+    hit = item.found
+    if hit is None:
+        return NOTHING
+    return h(
+        '<p class="found-in" dir="auto"><span class="part">{}</span> {}<mark>{}</mark>{}</p>',
+        hit.part,
+        hit.before,
+        hit.hit,
+        hit.after,
+    )
+
+
+def _chips(item: LibraryItem) -> Markup:
+    alike = NOTHING
+    if item.similarity is not None:
+        share = "same bytes" if item.similarity == 1.0 else f"{item.similarity:.2f} alike"
+        alike = h('<span class="chip alike">{}</span>', share)
+    status = h('<span class="chip {}">{}</span>', item.status, plain(STATUSES, item.status))
+    return h('<div class="chips">{}{}</div>', status, alike)
+
+
+def _pick(name: str) -> Markup:
+    return h(
+        '<label class="pick"><input type="checkbox" data-pick aria-label="Select {}"></label>', name
+    )
+
+
+def _ways(item: LibraryItem) -> Markup:
+    query = quote(item.video_id)
+    return h(
+        '<div class="ways"><a href="/library?similar={}" data-do="similar" data-video="{}">'
+        'Find similar</a><a href="/video?id={}">History</a></div>',
+        query,
+        item.video_id,
+        query,
+    )
+
+
+def card(item: LibraryItem, *, pick: bool = False) -> Markup:
+    """Render one video.
+
+    Args:
+        pick: It can be selected, for what is done with many at once.
+    """
     best = more_interesting(item.cases)
     link = case_url(best.case_id) if best else None
     grave = any(_is_grave(case) for case in item.cases)
     name = item.title or item.original_name
-    title = h('<a href="{}" dir="auto">{}</a>', link, name) if link else h("{}", name)
+    title = h('<a href="{}" dir="auto">{}</a>', link or f"/video?id={quote(item.video_id)}", name)
     return h(
-        '<article class="card clip{}" data-video="{}" title="{}">{}<div class="body">'
-        '<h3 dir="auto">{}</h3><span class="chip {}">{}</span>{}{}'
-        '<div class="badges">{}</div></div></article>',
+        '<article class="card clip{}" data-video="{}" title="{}">{}{}<div class="body">'
+        '<h3 dir="auto">{}</h3>{}{}{}{}<div class="badges">{}</div>{}</div></article>',
         " grave" if grave else "",
         item.video_id,
         item.original_name,
         _poster(item, link),
+        _pick(name) if pick else NOTHING,
         title,
-        item.status,
-        plain(STATUSES, item.status),
+        _chips(item),
+        _found_in(item),
         _progress(item),
         _trouble(item),
         join(_badge(case) for case in item.cases) if item.error_code is None else NOTHING,
+        _ways(item),
     )
 
 
 def pages(found: LibraryPage, size: int) -> Markup:
     """Render the way to earlier and later pages, or nothing where all fits on one."""
-    if found.total <= size and found.offset == 0:
+    if not found.following and found.offset == 0:
         return NOTHING
     last = found.offset + len(found.items)
     return h(
         '<button type="button" data-do="page" data-offset="{}"{}>Newer</button>'
-        '<span class="muted">{}–{} of {}</span>'
+        '<span class="muted">{}–{}{}</span>'
         '<button type="button" data-do="page" data-offset="{}"{}>Older</button>',
         max(0, found.offset - size),
         attribute("disabled", found.offset == 0),
         found.offset + 1 if found.items else 0,
         last,
-        found.total,
+        "" if found.uncounted else f" of {found.total:,}",
         found.offset + size,
-        attribute("disabled", last >= found.total),
+        attribute("disabled", not found.following),
     )
 
 
@@ -184,15 +230,12 @@ def retry_all(failed: int) -> Markup:
     )
 
 
-def _options(choices: Iterable[tuple[str, str]]) -> Markup:
-    return join(h('<option value="{}">{}</option>', value, label) for value, label in choices)
-
-
 def upload_area(limit_bytes: int) -> Markup:
     """Render the drop area, what is posted with the files, and the button."""
     return h(
         '<section class="card upload" aria-label="Add videos">'
-        '<label id="upload-videos" data-limit="{}"><span><b>Choose videos</b> or drop them here'
+        '<label id="upload-videos" data-limit="{}" title="Whole folders can be dropped">'
+        "<span><b>Choose videos</b> or drop them here"
         '</span><input type="file" multiple accept="video/*,.mkv,.mov,.avi,.webm,.ts"></label>'
         '<label class="text" id="upload-title">Title as posted'
         '<input type="text" maxlength="500" autocomplete="off"></label>'
@@ -201,18 +244,4 @@ def upload_area(limit_bytes: int) -> Markup:
         '<button type="button" id="upload-start" class="primary" disabled>Upload</button>'
         '<ul class="files" hidden aria-live="polite"></ul></section>',
         limit_bytes,
-    )
-
-
-def toolbar(tasks: Iterable[tuple[str, str]], statuses: Iterable[str]) -> Markup:
-    """Render search and filters."""
-    return h(
-        '<div class="filters" role="search">'
-        '<label class="text" id="library-search">Search'
-        '<input type="search" placeholder="title, caption, file name" maxlength="200"></label>'
-        '<label class="text" id="library-filter-task">Task<select>{}</select></label>'
-        '<label class="text" id="library-filter-status">Status<select>{}</select></label>'
-        '<span class="found" id="library-found" role="status"></span></div>',
-        _options([("", "all tasks"), *tasks]),
-        _options([("", "every status"), *((s, plain(STATUSES, s)) for s in statuses)]),
     )

@@ -1,4 +1,4 @@
-"""Library: upload, browse, filter, follow the scoring, retry what failed."""
+"""Library: upload, search, filter, follow the scoring, decide many, find what looks alike."""
 
 from __future__ import annotations
 
@@ -7,37 +7,44 @@ from typing import Any
 
 import gradio as gr
 
-from coefvq import taxonomy
-from coefvq.review import library, queue
-from coefvq.review.access import Actor
-from coefvq.review.views import IngestProgress, LibraryPage
+from coefvq.review import bulk, filters, library, queue, similar
+from coefvq.review.access import Actor, Permission
+from coefvq.review.views import DecisionForm, LibraryPage
 from coefvq.settings import Settings
 from coefvq.store.session import Store
-from reviewer_ui.calls import Answer, Args, needed, server_function, text, texts, whole
-from reviewer_ui.components import chrome, grid
+from coefvq.work import vectors
+from reviewer_ui.calls import Answer, Args, needed, server_function, table, text, texts, whole
+from reviewer_ui.components import chrome, grid, library_tools
+from reviewer_ui.login import who_chip
 from reviewer_ui.markup import Markup, h
 from reviewer_ui.pace import seconds_a_video
 from reviewer_ui.theme import head
 
-FILES = ("base.css", "library.css", "shared.js", "uploads.js", "library.js")
+FILES = ("base.css", "panels.css", "library.css", "shared.js", "uploads.js", "selection.js",
+         "library.js")  # fmt: skip
 BOOT = "window.CoefVQ.boot(element, server)"
 PAGE_SIZE = 48
-NAMES = ("browse", "retry", "retry_all")
+SIMILAR = 24
+FILTERS = ("search", "task", "status", "queue", "policy", "uploader")
+NAMES = ("browse", "retry", "retry_all", "send", "decide", "undo", "save_filter", "drop_filter")
 
 
 def shell(settings: Settings) -> Markup:
     """The empty page; the script fills the regions."""
-    tasks = [(task.id, task.name) for task in taxonomy.tasks().values()]
     return h(
-        '<div class="cv" data-page="library" style="visibility:hidden">{}<div class="shelf">{}{}'
-        '<div id="ingest-progress" role="status"></div>'
-        '<section id="library-grid" aria-label="Videos"></section>'
+        '<div class="cv" data-page="library" style="visibility:hidden">{}<div class="shelf">'
+        '<h1 class="hidden">Library</h1>{}{}<div id="ingest-progress" role="status"></div>'
+        '<div id="library-similar" role="status"></div>'
+        '<section id="library-grid" aria-label="Videos" aria-busy="true"></section>'
         '<div id="library-empty"></div>'
         '<nav class="pages" id="library-pages" aria-label="Pages of the library"></nav></div>'
-        '<div class="notice off" role="status" aria-live="polite"></div></div>',
+        '{}{}{}<div class="notice off" role="status" aria-live="polite"></div></div>',
         chrome.header("/library", keys=False),
         grid.upload_area(settings.max_bytes),
-        grid.toolbar(tasks, library.STATUSES),
+        library_tools.toolbar(library.STATUSES),
+        library_tools.selection_bar(),
+        library_tools.saved_panel(),
+        library_tools.decide_panel(),
     )
 
 
@@ -61,22 +68,25 @@ class LibraryCalls:
 
     def browse(self, actor: Actor, args: Args) -> Answer:
         """One page of cards, and how far the scoring is."""
-        offset = max(0, whole(args, "offset"))
-        found = self._find(actor, args, offset)
-        if not found.items and offset:  # the last page became empty
-            offset = max(0, (found.total - 1) // PAGE_SIZE * PAGE_SIZE)
-            found = self._find(actor, args, offset)
-        filtered = any(text(args, name) for name in ("search", "task", "status"))
-        return {
-            "order": [item.video_id for item in found.items],
-            "cards": {item.video_id: grid.card(item) for item in found.items},
-            "offset": offset,
-            "regions": {
-                "queue-counts": chrome.counts(queue.counts(self.store, actor)),
-                "library-found": _found(found.total),
-                "library-pages": grid.pages(found, PAGE_SIZE),
-                "library-empty": _empty(found, filtered),
-                "ingest-progress": self._progress(actor, texts(args, "batch")),
+        counts = queue.counts(self.store, actor)
+        may_send = actor.may(Permission.DECIDE)
+        shared = {
+            "who": who_chip(actor),
+            "queue-counts": chrome.counts(counts),
+            "library-queues": library_tools.queues(counts.queues),
+            "ingest-progress": self._progress(actor, texts(args, "batch")),
+        }
+        wanted = text(args, "similar", limit=64)
+        answer = self._similar(actor, wanted) if wanted else self._page(actor, args)
+        items = answer.pop("items")
+        return answer | {
+            "order": [item.video_id for item in items],
+            "cards": {item.video_id: grid.card(item, pick=may_send) for item in items},
+            "regions": shared | answer["regions"],
+            "may": {
+                "send": may_send,
+                "decide": actor.may(Permission.DECIDE_MANY),
+                "share": actor.may(Permission.LEAD),
             },
         }
 
@@ -92,16 +102,86 @@ class LibraryCalls:
             library.retry(self.store, actor, job.id)
         return self.browse(actor, args) | {"note": {"text": f"Queued again: {len(waiting)}."}}
 
+    def send(self, actor: Actor, args: Args) -> Answer:
+        """Send the selected videos' cases to people."""
+        sent = bulk.enqueue_videos(self.store, actor, texts(args, "videos"))
+        words = "1 case waits" if sent == 1 else f"{sent} cases wait"
+        note = f"{words} for review now." if sent else "All of them wait or are not scored yet."
+        return self.browse(actor, args) | {"note": {"text": note}}
+
+    def decide(self, actor: Actor, args: Args) -> Answer:
+        """Decide the selected videos' cases of one task."""
+        task, chosen = needed(args, "decide_task"), texts(args, "videos")
+        form = DecisionForm(
+            labels=table(args, "labels", bool),
+            action=needed(args, "action"),
+            reasons=table(args, "reasons", str),
+            comment=text(args, "comment", limit=library_tools.COMMENT_LIMIT),
+        )
+        cases = library.case_ids(self.store, actor, chosen, task)
+        done = bulk.decide_many(self.store, self.settings, actor, cases, form)
+        refused = "".join(f" {why}" for why in sorted(set(done.refused.values()))[:2])
+        words = f"Decided: {done.done}." + (
+            f" Left as they are: {len(done.refused)}.{refused}" if done.refused else ""
+        )
+        batch = done.batch_id if done.done else None
+        return self.browse(actor, args) | {"note": {"text": words}, "undo": batch}
+
+    def undo(self, actor: Actor, args: Args) -> Answer:
+        """Take the last batch back."""
+        undone = bulk.undo_batch(self.store, actor, needed(args, "undo_batch"))
+        return self.browse(actor, args) | {"note": {"text": f"Taken back: {undone}."}}
+
+    def save_filter(self, actor: Actor, args: Args) -> Answer:
+        """Keep what is shown now under a name."""
+        shared = args.get("shared") is True
+        query = text(args, "query", limit=filters.QUERY_LIMIT)
+        name = text(args, "name", limit=filters.NAME_LIMIT)
+        if name:
+            filters.save(self.store, actor, "library", name, query, shared)
+        return self._saved(actor)
+
+    def drop_filter(self, actor: Actor, args: Args) -> Answer:
+        """Forget a saved filter."""
+        filters.delete(self.store, actor, needed(args, "filter"))
+        return self._saved(actor)
+
+    def _saved(self, actor: Actor) -> Answer:
+        found = filters.list_filters(self.store, actor, "library")
+        rows = library_tools.saved_rows(found, actor.may(Permission.LEAD))
+        return {"regions": {"saved-rows": rows}}
+
+    def _page(self, actor: Actor, args: Args) -> Answer:
+        offset = max(0, whole(args, "offset"))
+        found = self._find(actor, args, offset)
+        if not found.items and offset:  # the last page became empty
+            offset = max(0, (found.total - 1) // PAGE_SIZE * PAGE_SIZE)
+            found = self._find(actor, args, offset)
+        filtered = any(text(args, name) for name in FILTERS)
+        regions = {
+            "library-found": _found(found),
+            "library-pages": grid.pages(found, PAGE_SIZE),
+            "library-empty": _empty(found, filtered),
+            "library-similar": Markup(""),
+        }
+        return {"items": found.items, "offset": offset, "regions": regions}
+
+    def _similar(self, actor: Actor, video_id: str) -> Answer:
+        vectors.fill_missing(self.store)
+        found = similar.similar_to(self.store, self.settings, actor, video_id, SIMILAR)
+        regions = {
+            "library-found": h("{} similar", len(found.items)),
+            "library-pages": Markup(""),
+            "library-empty": Markup("") if found.items else library_tools.nothing_similar(found),
+            "library-similar": library_tools.similar(found),
+        }
+        return {"items": found.items, "offset": 0, "regions": regions}
+
     def _find(self, actor: Actor, args: Args, offset: int) -> LibraryPage:
+        wanted = {name: text(args, name, limit=200).strip() or None for name in FILTERS[1:]}
+        search = text(args, "search", limit=200)
         return library.list_videos(
-            self.store,
-            self.settings,
-            actor,
-            text=text(args, "search", limit=200),
-            task=text(args, "task", limit=64) or None,
-            status=text(args, "status", limit=64) or None,
-            offset=offset,
-            limit=PAGE_SIZE,
+            self.store, self.settings, actor, search, offset=offset, limit=PAGE_SIZE, **wanted
         )
 
     def _progress(self, actor: Actor, batch: list[str]) -> Markup:
@@ -109,23 +189,18 @@ class LibraryCalls:
         if batch:
             progress = library.progress(self.store, self.settings, actor, batch)
         else:
-            progress = self._all(actor)
+            progress = library.progress_of_all(self.store, actor)
         left = progress.total - progress.done - progress.failed
         if not batch and left == 0:
             return grid.retry_all(progress.failed)
         each = seconds_a_video(self.store, actor) if left else None
         return grid.ingest(progress, None if each is None else each * left)
 
-    def _all(self, actor: Actor) -> IngestProgress:
-        counts = library.status_counts(self.store, actor)
-        total, failed = sum(counts.values()), counts["failed"]
-        left = counts["waiting"] + counts["scoring"]
-        done = total - failed - left
-        return IngestProgress(total, done, failed, done / total if total else 1.0, "")
 
-
-def _found(total: int) -> Markup:
-    return h("{} {}", total, "video" if total == 1 else "videos")
+def _found(found: LibraryPage) -> Markup:
+    if found.uncounted:
+        return h("more than {:,} videos", found.total)
+    return h("{:,} {}", found.total, "video" if found.total == 1 else "videos")
 
 
 def library_page(store: Store, settings: Settings) -> gr.HTML:

@@ -7,48 +7,83 @@ from typing import Any
 
 import gradio as gr
 
-from coefvq.errors import CoefVQError, LeaseLost
-from coefvq.review import case_view, decide, queue
-from coefvq.review.access import Actor
+from coefvq.errors import CoefVQError, LeaseLost, StoreError
+from coefvq.review import case_view, decide, exposure, preferences, queue
+from coefvq.review.access import Actor, Permission
 from coefvq.review.views import CaseView, DecisionForm, QueueCounts
 from coefvq.settings import Settings
 from coefvq.store.session import Store
 from reviewer_ui import ask
-from reviewer_ui.calls import Answer, Args, needed, number, server_function, table, text, whole
-from reviewer_ui.components import cards, chrome, player, timeline, transcript
+from reviewer_ui.calls import (
+    Answer,
+    Args,
+    BadCall,
+    needed,
+    number,
+    server_function,
+    table,
+    text,
+    whole,
+)
+from reviewer_ui.components import (
+    cards,
+    case_panel,
+    chrome,
+    player,
+    queues,
+    states,
+    timeline,
+    transcript,
+)
 from reviewer_ui.components.decision_form import Actions, decision_form
 from reviewer_ui.keys import help_dialog, script_table
-from reviewer_ui.markup import Markup, h, join
+from reviewer_ui.login import who_chip
+from reviewer_ui.markup import NOTHING, Markup, h, join
+from reviewer_ui.pages.review_tools import CaseTools, case_regions
 from reviewer_ui.theme import head
 
-FILES = ("base.css", "review.css", "phone.css", "shared.js", "player.js", "form.js", "review.js")
+FILES = ("base.css", "review.css", "panels.css", "phone.css", "shared.js", "prefs.js",
+         "player.js", "notice.js", "form.js", "panels.js", "review.js")  # fmt: skip
 BOOT = "window.CoefVQ.boot(element, server)"
-ACTIONS = Actions(decide.ACTIONS, decide.DEFAULT_ACTION[False], decide.DEFAULT_ACTION[True])
+SKIPS = (*queue.SKIP_REASONS, "later")
+ACTIONS = Actions(decide.ACTIONS, decide.DEFAULT_ACTION[False], decide.DEFAULT_ACTION[True], SKIPS)
+GONE = "The case that was here is gone: its video was deleted. This is the next one."
+UNDO = {"label": "Undo (z)", "action": "undo"}
 
 
 def shell() -> Markup:
     """The empty page; each ``id`` is a region that answers fill."""
     return h(
-        '<div class="cv" data-page="review" data-empty="off" data-keys="{}"'
-        ' style="visibility:hidden">{}<div class="desk waiting">'
+        '<div class="cv" data-page="review" data-empty="off" data-keys="{}" data-undo="{}"'
+        ' style="visibility:hidden">{}<main class="desk waiting">'
         '<div class="side"><section id="review-player" aria-label="Player"></section>'
-        '<section id="evidence-timeline" class="card" aria-label="Evidence in time"></section>'
-        '<section id="transcript" class="card" tabindex="0" aria-label="Transcript"></section>'
+        '<section id="evidence-timeline" class="card" aria-label="Evidence in time">{}</section>'
+        '<section id="transcript" class="card" tabindex="0" aria-label="Transcript">{}</section>'
         "</div>"
         '<div class="side"><div class="cards">'
-        '<section id="prefilter-card" class="card stage" tabindex="0" aria-label="Prefilter">'
+        '<section id="prefilter-card" class="card stage" tabindex="0" aria-label="Prefilter">{}'
         "</section>"
-        '<section id="mllm-card" class="card stage" tabindex="0" aria-label="MLLM"></section></div>'
-        '<section id="evidence-list" class="card" tabindex="0" aria-label="Evidence"></section>'
-        '<section id="disagreement" class="card" aria-label="Do the stages agree"></section>'
-        '<section id="decision-form" class="card" aria-label="Your decision"></section></div>'
+        '<section id="mllm-card" class="card stage" tabindex="0" aria-label="MLLM">{}</section>'
         "</div>"
-        '<div class="calm" id="calm"></div>'
-        '<button type="button" class="primary to-form" data-do="to-form">Decide</button>{}'
+        '<section id="evidence-list" class="card" tabindex="0" aria-label="Evidence">{}</section>'
+        '<section id="disagreement" class="card" aria-label="Do the stages agree">{}</section>'
+        '<section id="decision-form" class="card" aria-label="Your decision">{}</section></div>'
+        "</main>"
+        '<section class="calm" id="calm" aria-label="No case"></section>'
+        '<div class="no-answer" role="alert"><h2>The server did not answer</h2><p class="muted">'
+        "Is it still running? Nothing is lost.</p>"
+        '<button type="button" class="primary wide" data-do="again">Try again</button></div>'
+        '<button type="button" class="primary to-form" data-do="to-form">Decide</button>{}{}{}{}'
         '<div class="notice off" role="status" aria-live="polite"></div></div>',
         script_table(),
+        f"{decide.UNDO_S:.0f}",
         chrome.header("/", keys=True),
+        *(states.skeleton(lines) for lines in (4, 6, 5, 5, 2, 1)),
+        states.skeleton(3, tall=True),
         help_dialog(),
+        queues.dialog(),
+        case_panel.dialog(),
+        player.settings_dialog(),
     )
 
 
@@ -80,73 +115,120 @@ def machine_regions(case: CaseView, busy: str | None) -> dict[str, Markup]:
     }
 
 
-def calm(found: QueueCounts) -> Markup:
-    """What the page says when no case is left, and why that may be."""
-    lines = ["Every case is decided, held by somebody else or settled by the machine."]
-    if found.scoring:
-        lines = [f"Videos being scored: {found.scoring}."]
-    if found.failed:
-        lines.append(f"Videos that could not be scored: {found.failed}.")
-    lines.append("New cases open here by themselves.")
-    return h(
-        '<h2>Nothing waits for you</h2><p class="muted">{}</p>'
-        '<p><a href="/library">Go to the library</a></p>',
-        " ".join(lines),
-    )
-
-
 class ReviewPage:
     """The page's calls. It keeps nothing: what there is to know is in the store."""
 
     def __init__(self, store: Store, settings: Settings) -> None:
         self.store = store
         self.settings = settings
+        self.tools = CaseTools(store, settings)
 
     def functions(self) -> list[Callable[..., Any]]:
         """What the page's script can call."""
-        names = ("open_case", "poll", "submit", "skip", "undo", "second_look", "save_draft",
-                 "ask_mllm", "explain")  # fmt: skip
-        return [server_function(name, getattr(self, name)) for name in names]
+        mine = ("open_case", "poll", "submit", "skip", "undo", "second_look", "save_draft",
+                "ask_mllm", "explain", "choose_queue")  # fmt: skip
+        tools = ("save_preferences", "notice", "exposure", "add_note", "assign")
+        return [server_function(name, getattr(self, name)) for name in mine] + [
+            server_function(name, getattr(self.tools, name)) for name in tools
+        ]
 
-    def counts(self, actor: Actor) -> dict[str, Markup]:
-        """The header's counts."""
-        return {"queue-counts": chrome.counts(queue.counts(self.store, actor))}
+    def chosen(self, actor: Actor, found: QueueCounts | None = None) -> str | None:
+        """The queue that the actor chose, where it still is one of theirs."""
+        wanted = preferences.load(self.store, actor)["queue"]
+        if wanted is None:
+            return None
+        queue_view = queues.find(found or queue.counts(self.store, actor), wanted)
+        return queue_view.id if queue_view else None
+
+    def header(self, actor: Actor) -> tuple[dict[str, Markup], Markup]:
+        """The header's counts, alarms and list of queues; and the calm page, made from them."""
+        found = queue.counts(self.store, actor)
+        chosen = self.chosen(actor, found)
+        return {
+            "queue-counts": chrome.counts(found, switch=True, chosen=chosen),
+            "late": self.tools.exposure_line(actor) or queues.late(found),
+            "queue-rows": queues.rows(found, chosen),
+        }, states.calm(found, queues.find(found, chosen))
 
     def show(self, actor: Actor, case: CaseView | None, note: Args | None = None) -> Answer:
-        """Answer with a whole case, or with the calm page when there is none."""
-        regions = self.counts(actor)
+        """Answer with a whole case, or with why there is none: a pause, or nothing waits."""
+        regions, calm = self.header(actor)
         if case is None:
-            regions["calm"] = calm(queue.counts(self.store, actor))
+            rest = self.tools.rest(actor)
+            regions |= {"calm": rest, "late": NOTHING} if rest else {"calm": calm}
         else:
-            busy = ask.busy(self.store, actor, case)
-            regions |= machine_regions(case, busy)
-            regions["review-player"] = player.player(case.video)
-            regions["decision-form"] = decision_form(case, ACTIONS, tabs(case))
+            regions |= self._case(actor, case)
         return {"case": case.id if case else None, "regions": regions, "note": note}
+
+    def _case(self, actor: Actor, case: CaseView) -> dict[str, Markup]:
+        busy = ask.busy(self.store, actor, case)
+        regions = machine_regions(case, busy) | case_regions(case, actor)
+        regions["review-player"] = player.player(case.video, self.tools.severe(actor, case))
+        regions["decision-form"] = decision_form(case, ACTIONS, tabs(case))
+        return regions
+
+    def go_on(self, actor: Actor, note: Args | None = None) -> Answer:
+        """Answer with the next case; who only looks is given none."""
+        if not actor.may(Permission.DECIDE):
+            answer = self.show(actor, None, note)
+            answer["regions"]["calm"] = states.only_looks()
+            return answer
+        return self.after(
+            actor,
+            lambda: queue.next_case(self.store, self.settings, actor, queue_id=self.chosen(actor)),
+            note,
+        )
+
+    def after(self, actor: Actor, act: Callable[[], CaseView | None], note: Args | None) -> Answer:
+        """Do something that ends with the next case, and show that or why there is none."""
+        try:
+            following = act()
+        except exposure.Rest:
+            following = None
+        return self.show(actor, following, note)
+
+    def choose_queue(self, actor: Actor, args: Args) -> Answer:
+        """Take cases from another queue from now on, and open its next one.
+
+        The case at hand goes back to its queue; its draft is kept.
+        """
+        wanted, case_id = text(args, "queue", limit=64) or None, text(args, "case", limit=64)
+        preferences.save(self.store, actor, {"queue": wanted})
+        if case_id and number(args, "token") is not None:
+            queue.release(self.store, actor, case_id, _token(args))
+        return self.go_on(actor)
 
     def open_case(self, actor: Actor, args: Args) -> Answer:
         """Open the case of the address, or the next one."""
         wanted = text(args, "case", limit=64)
-        if not wanted:
-            return self.show(actor, queue.next_case(self.store, self.settings, actor))
+        answer = self._open(actor, wanted) if wanted else self.go_on(actor)
+        if args.get("first"):
+            answer["prefs"] = preferences.load(self.store, actor)
+            answer["regions"]["who"] = who_chip(actor)
+        return answer
+
+    def _open(self, actor: Actor, case_id: str) -> Answer:
         try:
-            return self.show(actor, queue.open_case(self.store, self.settings, actor, wanted))
+            return self.after(
+                actor, lambda: queue.open_case(self.store, self.settings, actor, case_id), None
+            )
         except CoefVQError as error:
-            following = queue.next_case(self.store, self.settings, actor)
-            return self.show(actor, following, {"text": str(error), "bad": True})
+            return self.go_on(actor, {"text": str(error), "bad": True})
 
     def poll(self, actor: Actor, args: Args) -> Answer:
-        """Hold the lease, and refresh counts and what the machine says."""
+        """Hold the lease, and refresh counts and what the machine and colleagues say."""
         case_id, token = text(args, "case", limit=64), number(args, "token")
         if not case_id:
-            following = queue.next_case(self.store, self.settings, actor)
-            return self.show(actor, following)
-        answer: Answer = {}
-        if token is not None:
-            answer = self._hold(actor, case_id, int(token))
-        case = case_view.view(self.store, self.settings, actor, case_id)
+            return self.go_on(actor)
+        try:
+            case = case_view.view(self.store, self.settings, actor, case_id)
+        except StoreError:
+            return self.go_on(actor, {"text": GONE, "bad": True})
+        answer = {} if token is None else self._hold(actor, case_id, int(token))
         regions = machine_regions(case, ask.busy(self.store, actor, case))
-        return answer | {"regions": self.counts(actor) | regions, "verdict": case.verdict_id}
+        regions |= case_regions(case, actor) | self.header(actor)[0]
+        return answer | {"regions": regions, "verdict": case.verdict_id,
+                         "summary": case_panel.summary(case)}  # fmt: skip
 
     def _hold(self, actor: Actor, case_id: str, token: int) -> Answer:
         try:
@@ -157,16 +239,32 @@ class ReviewPage:
 
     def submit(self, actor: Actor, args: Args) -> Answer:
         """Store the decision and show the next case."""
-        done = decide.submit(
-            self.store, self.settings, actor, needed(args, "case"), _token(args), _form(args)
-        )
-        words = "Correction stored." if done.correction else "Decision stored."
-        return self.show(actor, done.next, {"text": words, "button": UNDO})
+        note: Args = {"text": "Decision stored.", "button": UNDO, "undo": True}
+
+        def act() -> CaseView | None:
+            done = decide.submit(
+                self.store, self.settings, actor, needed(args, "case"), _token(args),
+                _form(args), queue_id=self.chosen(actor),
+            )  # fmt: skip
+            if done.correction:
+                note["text"] = "Correction stored."
+            return done.next
+
+        return self.after(actor, act, note)
 
     def skip(self, actor: Actor, args: Args) -> Answer:
-        """Pass the case over."""
-        following = queue.skip(self.store, self.settings, actor, needed(args, "case"), _token(args))
-        return self.show(actor, following, {"text": "Skipped. It comes back later.", "seconds": 3})
+        """Pass the case over, with the reason why."""
+        reason = text(args, "reason", limit=64)
+        if reason not in SKIPS:
+            raise BadCall("Say why you skip it: choose one of the reasons.")
+        return self.after(
+            actor,
+            lambda: queue.skip(
+                self.store, self.settings, actor, needed(args, "case"), _token(args),
+                reason=reason, queue_id=self.chosen(actor),
+            ),
+            {"text": "Skipped. It comes back later.", "seconds": 4},
+        )  # fmt: skip
 
     def undo(self, actor: Actor, args: Args) -> Answer:
         """Take the last decision back and open its case again."""
@@ -175,11 +273,14 @@ class ReviewPage:
 
     def second_look(self, actor: Actor, args: Args) -> Answer:
         """Leave the case to another person."""
-        following = decide.second_look(
-            self.store, self.settings, actor, needed(args, "case"), _token(args),
-            text(args, "comment"),
+        return self.after(
+            actor,
+            lambda: decide.second_look(
+                self.store, self.settings, actor, needed(args, "case"), _token(args),
+                text(args, "comment"), queue_id=self.chosen(actor),
+            ),
+            {"text": "Left to another reviewer.", "seconds": 4},
         )  # fmt: skip
-        return self.show(actor, following, {"text": "Left to another reviewer.", "seconds": 4})
 
     def save_draft(self, actor: Actor, args: Args) -> Answer:
         """Keep the form as it is."""
@@ -195,9 +296,6 @@ class ReviewPage:
         """Queue an explanation of the second stage's answer."""
         queue.request_rationale(self.store, actor, needed(args, "case"))
         return self.poll(actor, args)
-
-
-UNDO = {"label": "Undo (z)", "action": "undo"}
 
 
 def _token(args: Args) -> int:
@@ -220,6 +318,7 @@ def _form(args: Args) -> DecisionForm:
         start_s=number(args, "start_s"),
         end_s=number(args, "end_s"),
         verdict_id=text(args, "verdict_id", limit=64) or None,
+        notice=text(args, "notice"),
     )
 
 

@@ -5,10 +5,11 @@
   const words = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
   class Form {
-    constructor(page, { save, player }) {
+    constructor(page, { save, player, write }) {
       this.page = page;
       this.save = save;
       this.player = player;
+      this.notice = new window.CoefVQ.Notice(this, write);
       this.timer = 0;
       this.active = null;
       const region = page.querySelector("#decision-form");
@@ -18,10 +19,11 @@
       });
       region.addEventListener("change", (event) => {
         if (event.target.name === "reason") this.setReason(event.target.value);
-        if (event.target.name === "action") this.touch();
+        if (event.target.name === "action") this.chosen();
       });
       region.addEventListener("input", (event) => {
         if (event.target.name === "comment") this.touch();
+        if (event.target.name === "notice") { this.notice.typed(); this.touch(); }
       });
     }
 
@@ -34,8 +36,16 @@
     /* After a new form was put on the page. */
     attach() {
       clearTimeout(this.timer);
+      this.closed = false;
       this.active = this.pressed[0] || null;
-      if (this.form) this.draw();
+      if (!this.form) return;
+      this.draw();
+      this.notice.attach();
+    }
+    /* Policies, reasons or the action changed: the notice to the uploader follows. */
+    chosen() {
+      this.touch();
+      this.notice.fill();
     }
 
     toggle(button) {
@@ -44,13 +54,22 @@
       if (!on) button.dataset.reason = "";
       this.active = on ? button : this.pressed[this.pressed.length - 1] || null;
       this.proposeAction();
-      this.touch();
+      this.chosen();
     }
     /* "Keep" goes with no violation, every other action with at least one. */
     proposeAction() {
       const { good, bad } = this.action.dataset;
       const violated = this.pressed.length > 0;
       if (violated === (this.action.value === good)) this.action.value = violated ? bad : good;
+    }
+    /* The a key: through the actions that fit what is marked. */
+    nextAction() {
+      const { good } = this.action.dataset;
+      const fits = [...this.action.options].map((option) => option.value)
+        .filter((value) => (value !== good) === this.pressed.length > 0);
+      const at = fits.indexOf(this.action.value);
+      this.action.value = fits[(at + 1) % fits.length];
+      this.chosen();
     }
     toggleNumber(number) {
       const button = this.toggles.find((t) => t.dataset.key === number);
@@ -60,7 +79,7 @@
     setReason(reason) {
       if (!this.active) return;
       this.active.dataset.reason = reason;
-      this.touch();
+      this.chosen();
       if (reason === "other") this.comment();
     }
     /* The r key: first to a policy that lacks a reason, then through the reasons. */
@@ -71,10 +90,20 @@
       const reasons = JSON.parse(this.active.dataset.reasons);
       const at = reasons.indexOf(this.active.dataset.reason);
       this.active.dataset.reason = reasons[(at + 1) % reasons.length];
-      this.touch();
+      this.chosen();
       this.select.focus({ preventScroll: true });
     }
     comment() { this.page.querySelector("input[name=comment]")?.focus(); }
+
+    /* In place of the buttons: why the case is skipped. */
+    get skipChoice() { return this.page.querySelector(".skip-choice"); }
+    get skipping() { return Boolean(this.skipChoice) && !this.skipChoice.hidden; }
+    askSkip(open) {
+      if (!this.form) return;
+      this.skipChoice.hidden = !open;
+      if (open) this.skipChoice.querySelector("[data-key=Enter]").focus({ preventScroll: true });
+      else document.activeElement?.blur();
+    }
 
     setRange(side) {
       const button = this.page.querySelector(`[data-do="range-${side}"]`);
@@ -151,7 +180,7 @@
         case: id, token: token ? Number(token) : null, verdict_id: verdict || null,
         labels, reasons, action: this.action?.value || "",
         comment: this.page.querySelector("input[name=comment]").value,
-        start_s: start, end_s: end,
+        start_s: start, end_s: end, notice: this.notice.value,
       };
     }
 
@@ -164,12 +193,20 @@
     }
     async flush() {
       clearTimeout(this.timer);
-      if (!this.form?.dataset.token) return;
+      const { form } = this;
+      if (!form?.dataset.token) return;
+      await this.notice.pending;
+      if (form !== this.form || this.closed) return;
       const answer = await this.save(this.values());
       if (answer && !answer.error) this.say("draft saved");
     }
     /* The draft is settled (submitted, skipped): nothing must write it again. */
-    settle() { clearTimeout(this.timer); }
+    settle() {
+      clearTimeout(this.timer);
+      this.closed = true;
+    }
+    /* It was not taken: drafts are kept again. */
+    reopen() { this.closed = false; }
   }
   window.CoefVQ.Form = Form;
 })();

@@ -1,14 +1,11 @@
 /* The player, the timeline's cursor and the transcript that follows the time. */
 (() => {
-  const { clock, store } = window.CoefVQ;
-  const PREFS = "coefvq-player";
-  const prefs = () => { try { return JSON.parse(store.get(PREFS)) || {}; } catch { return {}; } };
-  const keep = (change) => store.set(PREFS, JSON.stringify({ ...prefs(), ...change }));
+  const { clock } = window.CoefVQ;
 
   class Player {
-    constructor(page) {
+    constructor(page, prefs) {
       this.page = page;
-      this.loop = null;
+      this.prefs = prefs;
       const player = page.querySelector("#review-player");
       player.addEventListener("input", (event) => {
         if (event.target.matches(".seek")) this.seek(Number(event.target.value));
@@ -34,15 +31,22 @@
       const video = this.video;
       this.marks = null;
       if (!video) return;
-      const saved = prefs();
-      video.muted = saved.muted !== false;
-      this.setSpeed(saved.speed || 1);
-      if (saved.grey) this.screen.dataset.grey = "on";
+      this.prepare();
       const redraw = () => this.draw();
       for (const name of ["timeupdate", "seeked", "play", "pause", "volumechange",
         "loadedmetadata"]) video.addEventListener(name, redraw);
       video.addEventListener("play", () => this.follow());
       this.draw();
+    }
+
+    /* As this reviewer likes it. */
+    prepare() {
+      const { muted, speed, grey, blur } = this.prefs.values;
+      if (!this.video) return;
+      this.video.muted = muted;
+      this.showSpeed(speed);
+      this.screen.dataset.grey = grey ? "on" : "off";
+      this.blur(blur === "always" || (blur === "severe" && this.screen.dataset.severe === "true"));
     }
 
     follow() {
@@ -69,9 +73,20 @@
         sound.textContent = video.muted ? "muted" : "sound on";
         sound.setAttribute("aria-pressed", String(video.muted));
       }
+      this.drawHints();
       const share = this.length ? Math.min(1, video.currentTime / this.length) : 0;
       this.page.querySelector(".lanes")?.style.setProperty("--at", share.toFixed(4));
       this.showLine(video.currentTime);
+    }
+
+    /* What is set, in words on the buttons that change it. */
+    drawHints() {
+      const shown = this.screen.dataset.blur === "off";
+      const button = this.page.querySelector(".shown");
+      button.textContent = shown ? "shown" : "blurred";
+      button.setAttribute("aria-pressed", String(shown));
+      this.page.querySelector(".greyed").setAttribute("aria-pressed",
+        String(this.screen.dataset.grey === "on"));
     }
 
     /* Mark the line that is spoken or shown now, and keep it in sight. */
@@ -103,13 +118,14 @@
       this.step(direction / (Number(this.video?.dataset.fps) || 25));
     }
     setSpeed(speed) {
+      this.showSpeed(speed);
+      this.prefs.set({ speed });
+    }
+    showSpeed(speed) {
       const select = this.page.querySelector(".speed");
       if (!this.video || !select) return;
       this.video.playbackRate = speed;
       select.value = String(speed);
-      if (select.selectedIndex < 0) select.value = [...select.options].find(
-        (option) => Number(option.value) === speed)?.value ?? "1.0";
-      keep({ speed });
     }
     faster(direction) {
       const select = this.page.querySelector(".speed");
@@ -117,18 +133,24 @@
       const at = select.selectedIndex + direction;
       if (at >= 0 && at < select.options.length) this.setSpeed(Number(select.options[at].value));
     }
-    blur(on) { if (this.screen) this.screen.dataset.blur = on ? "on" : "off"; }
-    reveal() { this.blur(this.screen?.dataset.blur === "off"); }
-    grey() {
+    get revealed() { return this.screen?.dataset.blur === "off"; }
+    blur(on) {
       if (!this.screen) return;
-      const on = this.screen.dataset.grey !== "on";
-      this.screen.dataset.grey = on ? "on" : "off";
-      keep({ grey: on });
+      this.screen.dataset.blur = on ? "on" : "off";
+      if (this.video) this.drawHints();
+    }
+    reveal() { this.blur(this.revealed); }
+    grey() {
+      if (!this.video) return;
+      const grey = this.screen.dataset.grey !== "on";
+      this.screen.dataset.grey = grey ? "on" : "off";
+      this.drawHints();
+      this.prefs.set({ grey });
     }
     mute() {
       if (!this.video) return;
       this.video.muted = !this.video.muted;
-      keep({ muted: this.video.muted });
+      this.prefs.set({ muted: this.video.muted });
     }
 
     /* Next or previous evidence by start time, marks of all rows together. */

@@ -22,8 +22,14 @@
     drop.className = "file-drop";
     drop.textContent = "×";
     drop.setAttribute("aria-label", `Remove ${file.name}`);
-    line.append(name, bar, state, drop);
-    return { file, line, bar, state, drop, done: false };
+    const again = document.createElement("button");
+    again.type = "button";
+    again.className = "file-again";
+    again.textContent = "Retry";
+    again.hidden = true;
+    again.setAttribute("aria-label", `Retry ${file.name}`);
+    line.append(name, bar, state, again, drop);
+    return { file, line, bar, state, again, drop, done: false, waiting: true };
   }
 
   /* XMLHttpRequest, because fetch does not report how much was sent. */
@@ -53,6 +59,27 @@
     });
   }
 
+  /* What was dropped: files, and those in folders. Entries must be taken before the first wait. */
+  async function dropped(transfer) {
+    const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+    if (!entries.some((entry) => entry.isDirectory)) return [...transfer.files];
+    const found = [];
+    for (const entry of entries) await walk(entry, found);
+    return found.filter((file) => !file.name.startsWith("."));
+  }
+  async function walk(entry, found) {
+    if (entry.isFile) {
+      const file = await new Promise((done) => { entry.file(done, () => done(null)); });
+      if (file) found.push(file);
+      return;
+    }
+    const reader = entry.createReader();
+    const more = () => new Promise((done) => { reader.readEntries(done, () => done([])); });
+    for (let some = await more(); some.length; some = await more()) {
+      for (const each of some) await walk(each, found);
+    }
+  }
+
   V.uploads = (page, added) => {
     const area = page.querySelector("#upload-videos");
     const input = area.querySelector("input");
@@ -64,50 +91,52 @@
     let sending = false;
 
     function draw() {
-      const left = items.filter((item) => !item.done).length;
+      const left = items.filter((item) => item.waiting).length;
       start.disabled = sending || left === 0;
       start.textContent = left > 1 ? `Upload ${left} videos` : "Upload";
       list.hidden = items.length === 0;
     }
+    function forget(item) {
+      items = items.filter((other) => other !== item);
+      item.line.remove();
+      draw();
+    }
     function take(files) {
       for (const file of files) {
         const item = row(file);
-        item.drop.addEventListener("click", () => {
-          items = items.filter((other) => other !== item);
-          item.line.remove();
-          draw();
-        });
+        item.drop.addEventListener("click", () => forget(item));
+        item.again.addEventListener("click", () => { item.waiting = true; upload(); });
         items.push(item);
         list.append(item.line);
       }
       draw();
     }
+    async function one(item, posted) {
+      item.waiting = false;
+      item.drop.hidden = item.again.hidden = true;
+      item.line.classList.remove("bad");
+      const answer = await send(item, posted, limit);
+      item.done = !answer.error;
+      item.bar.value = item.done ? 1 : 0;
+      item.line.classList.toggle("bad", !item.done);
+      item.state.textContent = item.state.title = answer.error || "uploaded";
+      item.drop.hidden = item.again.hidden = item.done;
+      if (answer.video_id) added([answer.video_id]);
+    }
+    /* One after the other; a bad file says why in its line and does not stop the others. */
     async function upload() {
+      draw();
+      if (sending) return; // the loop below takes it up
       sending = true;
       draw();
       const posted = { title: value("upload-title").value.trim(),
         caption: value("upload-caption").value.trim() };
-      const ids = [];
-      for (const item of items.filter((one) => !one.done)) {
-        item.drop.hidden = true;
-        item.line.classList.remove("bad");
-        const answer = await send(item, posted, limit);
-        item.done = !answer.error;
-        item.bar.value = item.done ? 1 : 0;
-        item.line.classList.toggle("bad", !item.done);
-        item.state.textContent = answer.error || "uploaded";
-        item.drop.hidden = item.done;
-        if (answer.video_id) { ids.push(answer.video_id); added([answer.video_id]); }
-      }
+      for (let item; (item = items.find((each) => each.waiting));) await one(item, posted);
       sending = false;
+      setTimeout(() => items.filter((item) => item.done).forEach(forget), 2500);
       if (items.every((item) => item.done)) {
         value("upload-title").value = "";
         value("upload-caption").value = "";
-        setTimeout(() => {
-          for (const item of items.filter((one) => one.done)) item.line.remove();
-          items = items.filter((one) => !one.done);
-          draw();
-        }, 2500);
       }
       draw();
     }
@@ -122,7 +151,7 @@
     }
     area.addEventListener("drop", (event) => {
       event.preventDefault();
-      take(event.dataTransfer.files);
+      dropped(event.dataTransfer).then(take);
     });
     /* A file that misses the area must not replace the page. */
     for (const name of ["dragover", "drop"]) {

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from coefvq.store import jobs, videos
+from coefvq.store import embeddings, jobs, videos
 from coefvq.store.tables import JobKind, VideoRow
 from tests.ui.world import HOSTILE, World, add, make_clip
 
@@ -225,3 +226,205 @@ def test_every_control_has_a_name(page, app):
             || e.labels?.[0]?.textContent.trim())).map(e => e.outerHTML)"""
     )
     assert nameless == []
+
+
+def shown(page, number: int) -> list[str]:
+    page.wait_for_function("n => document.querySelectorAll('.clip').length === n", arg=number)
+    return titles(page)
+
+
+def test_filters_are_in_the_address_and_back_undoes_them(page, app):
+    open_library(page, app)
+    page.fill("#library-search input", "pasta")
+    assert shown(page, 1) == ["cooking pasta in ten minutes"]
+    page.fill("#library-search input", "")
+    page.select_option("#library-filter-status", "failed")
+    page.wait_for_selector(".clip:has-text('broken upload')")
+    assert page.url.endswith("/library?status=failed")
+    page.go_back()
+    page.wait_for_selector(".clip:has-text('cooking pasta')")
+    page.go_back()
+    shown(page, 7)
+    page.go_forward()
+    assert shown(page, 1) == ["cooking pasta in ten minutes"]
+    assert page.input_value("#library-search input") == "pasta"
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("?search=thrown+out&status=to_review", ["crazy argument", "unexplained"]),
+        ("?policy=static_slideshow", ["cooking pasta", "a walk"]),
+        ("?uploader=nobody", []),
+        ("?search=%22pasta%22+-+OR+*", []),
+        ("?search=%22pasta%22", ["cooking pasta"]),
+    ],
+)
+def test_a_link_opens_what_was_shown(page, app, query, expected):
+    open_library(page, app, query)
+    found = shown(page, len(expected))
+    assert all(title.startswith(start) for title, start in zip(found, expected, strict=True))
+    assert page.faults == []
+
+
+def test_a_card_says_where_the_search_was_found(page, app):
+    open_library(page, app, "?search=window.pwned")
+    assert "window" in page.inner_text(".found-in")
+    open_library(page, app, "?search=gift")
+    assert page.locator(".found-in").first.inner_text().startswith("screen text FREE GIFT CARD")
+    assert page.locator(".found-in mark").first.inner_text() == "GIFT"
+    assert page.evaluate("window.pwned") is None
+
+
+def test_an_unknown_filter_in_a_link_says_so(page, app):
+    open_library(page, app, "?status=nope")
+    assert "Unknown status 'nope'" in page.inner_text("#library-empty")
+
+
+def pick(page, *names: str) -> None:
+    for name in names:
+        page.locator(f".clip:has-text('{name}') [data-pick]").check(force=True)
+
+
+def test_a_selection_is_decided_at_once_and_taken_back(page, app, world):
+    open_library(page, app)
+    pick(page, "crazy argument", "unexplained")
+    assert "2 selected" in page.inner_text(".selection")
+    page.click("[data-do=decide]")
+    page.check("#decide-panel [value=violence]")
+    page.fill("#decide-panel textarea", HOSTILE)
+    assert page.input_value("#decide-panel [name=action]") == "remove"
+    page.click("#decide-panel [type=submit]")
+    page.wait_for_selector(".notice:has-text('Decided: 2.')")
+    page.wait_for_function("document.querySelectorAll('.chip.decided').length === 2")
+    assert page.is_hidden(".selection")
+    page.click(".notice [data-do=undo-batch]")
+    page.wait_for_selector(".notice:has-text('Taken back: 2.')")
+    page.wait_for_function("document.querySelectorAll('.chip.decided').length === 0")
+
+
+def test_a_refused_decision_keeps_the_form(page, app, world):
+    open_library(page, app)
+    pick(page, "crazy argument")
+    page.click("[data-do=decide]")
+    page.check("#decide-panel [value=violence]")
+    page.select_option("#decide-panel .bulk-policy:has([value=violence]) select", "other")
+    page.click("#decide-panel [type=submit]")
+    page.wait_for_selector(".notice:has-text('Left as they are: 1.')")
+
+
+def test_a_selection_is_sent_to_review(page, app, world):
+    open_library(page, app)
+    pick(page, "a walk by the river")
+    page.click("[data-do=send]")
+    page.wait_for_selector(".notice:has-text('2 cases wait for review now.')")
+    card = clip(page, world, "quiet")
+    page.wait_for_selector(f'[data-video="{world.ids["quiet"]}"] .chip.to_review')
+    assert "sent to a person" in card.inner_text() or "to review" in card.inner_text()
+
+
+def test_the_keyboard_selects(page, app):
+    open_library(page, app)
+    page.locator(".clip h3 a").nth(1).focus()
+    page.keyboard.press("x")
+    assert "1 selected" in page.inner_text(".selection")
+    page.locator(".clip [data-pick]").nth(4).click(force=True, modifiers=["Shift"])
+    assert "4 selected" in page.inner_text(".selection")
+    page.keyboard.press("Escape")
+    assert page.is_hidden(".selection")
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.type") == "search"
+    page.keyboard.type("x")
+    assert page.is_hidden(".selection")
+
+
+def test_filters_are_saved_opened_and_deleted(page, app):
+    open_library(page, app, "?status=failed")
+    page.click("[data-do=saved]")
+    page.fill("#saved-panel [name=name]", HOSTILE)
+    page.click("#saved-panel [type=submit]")
+    page.wait_for_selector("#saved-rows li")
+    assert page.locator("#saved-rows a").text_content() == HOSTILE
+    page.keyboard.press("Escape")
+    page.select_option("#library-filter-status", "")
+    shown(page, 7)
+    page.click("[data-do=saved]")
+    page.click("#saved-rows a")
+    assert shown(page, 1) == ["broken upload"]
+    page.click("[data-do=saved]")
+    page.click("[data-do=drop-filter]")
+    page.wait_for_selector("#saved-rows:has-text('None yet')")
+    assert page.evaluate("window.pwned") is None
+
+
+def test_similar_videos_are_a_link(page, app, world):
+    with world.store.write() as session:
+        for at, name in enumerate(("argument", "quiet", "audit")):
+            frames = np.eye(3, 1280, dtype=np.float32)[:1] + np.float32(0.02 * at)
+            embeddings.put(session, videos.get(session, world.ids[name]).sha256, "cheap-t", frames)
+    open_library(page, app)
+    clip(page, world, "argument").locator("text=Find similar").click()
+    found = shown(page, 2)
+    assert found == ["a walk by the river", "cooking pasta in ten minutes"]
+    assert "crazy argument" in page.inner_text("#library-similar")
+    assert "alike" in page.locator(".clip").first.inner_text()
+    page.reload()
+    page.wait_for_selector(".cv.ready")
+    assert len(shown(page, 2)) == 2
+    page.click("text=Show the whole library")
+    shown(page, 7)
+    page.go_back()
+    shown(page, 2)
+
+
+def test_what_cannot_be_compared_says_so(page, app, world):
+    open_library(page, app, f"?similar={world.ids['waiting']}")
+    assert "It was not compared" in page.inner_text("#library-empty")
+
+
+def test_fifty_files_with_a_bad_one_and_a_retry(page, app, world, tmp_path):
+    source = make_clip(tmp_path / "a.mp4", 0.3)
+    paths = []
+    for number in range(50):
+        paths.append(tmp_path / f"clip{number:02}.mp4")
+        paths[-1].write_bytes(source.read_bytes() + bytes([number]))
+    refused = []
+
+    def once(route):
+        if "clip07" in route.request.url and not refused:
+            refused.append(1)
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/upload?*", once)
+    open_library(page, app)
+    page.set_input_files("#upload-videos", paths)
+    page.click("#upload-start")
+    page.wait_for_selector(".files li.bad")
+    page.wait_for_function("document.querySelectorAll('.files li').length === 1", timeout=60000)
+    assert "The connection broke" in page.inner_text(".files")
+    page.click(".file-again")
+    page.wait_for_function("document.querySelectorAll('.files li').length === 0")
+    assert "more than" not in page.inner_text("#library-found")
+    page.wait_for_function("document.querySelector('#library-found').textContent === '57 videos'")
+
+
+def test_files_and_folders_can_be_dropped(page, app):
+    open_library(page, app)
+    page.evaluate(
+        """() => {
+          const file = (name) => new File(["x"], name, {type: "video/mp4"});
+          const leaf = (name) => ({isFile: true, file: (done) => done(file(name))});
+          const folder = (all) => { let left = [all, []]; return {isDirectory: true,
+            createReader: () => ({readEntries: (done) => done(left.shift() || [])})}; };
+          const tree = folder([leaf("one.mp4"), leaf(".hidden"), folder([leaf("deep.mp4")])]);
+          const items = [tree, leaf("two.mp4")].map(e => ({webkitGetAsEntry: () => e}));
+          const drop = new Event("drop", {bubbles: true, cancelable: true});
+          Object.defineProperty(drop, "dataTransfer", {value: {items, files: []}});
+          document.querySelector("#upload-videos").dispatchEvent(drop);
+        }"""
+    )
+    page.wait_for_function("document.querySelectorAll('.files li').length === 3")
+    names = page.locator(".file-name").all_inner_texts()
+    assert names == ["one.mp4", "deep.mp4", "two.mp4"]

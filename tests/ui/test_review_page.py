@@ -93,7 +93,8 @@ def test_policy_reason_enter_stores_a_correction_and_z_takes_it_back(page, app, 
     assert stored.labels["violence"] == "violation"
     assert stored.labels["hate_harassment"] == "ok"
     assert stored.reasons == {"violence": "fight or assault"}
-    assert stored.action == "remove_notify"
+    assert stored.action == "remove"
+    assert "crazy argument at the station pt 1" in stored.notice
     assert stored.snapshot["policies"]
     assert "stored" in page.inner_text(".notice")
     page.keyboard.press("z")
@@ -154,6 +155,7 @@ def test_skip_goes_on_and_stores_no_decision(page, app, world):
     case_id = world.case("argument")
     open_case(page, app, case_id)
     page.keyboard.press("s")
+    page.keyboard.press("Enter")
     wait_for_other_case(page, case_id)
     assert standing(world, case_id) is None
 

@@ -37,3 +37,16 @@ def test_every_policy_is_complete(policy: taxonomy.Policy) -> None:
 def test_unknown_names_are_refused_with_the_nearest(look_up, word: str, says: str) -> None:
     with pytest.raises(SettingsError, match=says):
         look_up(word)
+
+
+def test_the_built_in_actions() -> None:
+    actions = taxonomy.actions()
+    assert [action.id for action in actions.values() if not action.violation] == ["keep"]
+    assert [action.id for action in actions.values() if action.default] == ["remove"]
+
+
+@pytest.mark.parametrize("action", taxonomy.actions().values(), ids=lambda action: action.id)
+def test_every_action_tells_the_uploader_where_something_is_done(action: taxonomy.Action) -> None:
+    assert action.name
+    fields = [name for name in ("{title}", "{policy}", "{reason}") if name in action.notice]
+    assert len(fields) == (3 if action.violation else 0)

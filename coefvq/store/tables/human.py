@@ -58,7 +58,7 @@ class SkipRow(Base):
     __tablename__ = "skips"
 
     case_id: Mapped[str] = mapped_column(ForeignKey("cases.id"), primary_key=True)
-    reviewer: Mapped[str] = mapped_column(String(200), primary_key=True)
+    reviewer: Mapped[str] = mapped_column(String(200), primary_key=True, index=True)
     reason: Mapped[str] = mapped_column(String(200), default="", server_default="")
     skipped_at: Mapped[datetime] = mapped_column(default=utcnow)
 

@@ -68,6 +68,7 @@ class EmbeddingRow(Base):
     """What a media looks like, as one small vector a prefilter version: float16 bytes."""
 
     __tablename__ = "embeddings"
+    __table_args__ = (Index("ix_embeddings_version_created_at", "version", "created_at"),)
 
     sha256: Mapped[str] = mapped_column(ForeignKey("media.sha256"), primary_key=True)
     version: Mapped[str] = mapped_column(String(64), primary_key=True)
@@ -77,7 +78,7 @@ class EmbeddingRow(Base):
 
 class VideoTextRow(Base):
     """All words of a video, for search. On SQLite an FTS5 table ``video_words`` follows it by
-    triggers; PostgreSQL indexes ``to_tsvector('simple', words)``."""
+    triggers; PostgreSQL has a GIN index; see ``store.search``."""
 
     __tablename__ = "video_texts"
 

@@ -42,9 +42,9 @@ class JobKind(StrEnum):
 class CaseRow(Base):
     """A video under review for one task.
 
-    ``verdict`` to ``priority`` repeat the newest verdict, so that lists need no join. ``queue``,
-    ``due_at`` and ``priority`` are stamped when the case is enqueued; ``top_policy`` is the
-    likeliest one.
+    ``verdict`` to ``audit`` repeat the newest verdict, so that lists need no join. ``queue``,
+    ``due_at``, ``rule`` and ``priority`` (see ``store.ageing``) are stamped when the case is
+    enqueued; ``top_policy`` is the likeliest one.
     """
 
     __tablename__ = "cases"
@@ -52,6 +52,10 @@ class CaseRow(Base):
         UniqueConstraint("video_id", "task"),
         Index("ix_cases_state_task_priority", "state", "task", "priority"),
         Index("ix_cases_state_queue_priority", "state", "queue", "priority"),
+        Index("ix_cases_video_id_state_route", "video_id", "state", "route"),
+        Index("ix_cases_state_assigned_to_priority", "state", "assigned_to", "priority"),
+        Index("ix_cases_state_priority", "state", "priority"),
+        Index("ix_cases_waiting", "state", "queue", "task", "queued_at", "due_at"),
     )
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
@@ -69,9 +73,9 @@ class CaseRow(Base):
     top_policy: Mapped[str | None] = mapped_column(String(64))
     rule: Mapped[str | None] = mapped_column(String(32))
     due_at: Mapped[datetime | None]
-    assigned_to: Mapped[str | None] = mapped_column(String(200), index=True)
+    assigned_to: Mapped[str | None] = mapped_column(String(200))
     second_look: Mapped[bool] = mapped_column(default=False)
-    second_look_by: Mapped[str | None]
+    second_look_by: Mapped[str | None] = mapped_column(index=True)
     decision_id: Mapped[str | None] = mapped_column(String(32))
     queued_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=utcnow)
@@ -108,6 +112,10 @@ class LeaseRow(Base):
     """
 
     __tablename__ = "leases"
+    __table_args__ = (
+        Index("ix_leases_kind_holder", "kind", "holder"),
+        Index("ix_leases_kind_expires_at", "kind", "expires_at"),
+    )
 
     kind: Mapped[str] = mapped_column(String(16), primary_key=True)
     subject_id: Mapped[str] = mapped_column(String(32), primary_key=True)

@@ -13,6 +13,7 @@ from coefvq.domain import RouteName
 from coefvq.export.cells import unguard
 from coefvq.export.corrections import COLUMNS
 from coefvq.export.csv import export_csv
+from coefvq.export.pseudonyms import by_name, pseudonyms
 from coefvq.review import decide, queue
 from coefvq.review.views import DecisionForm
 from coefvq.settings import Settings
@@ -41,7 +42,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 
 def exported(store: Store, tmp_path: Path) -> dict[str, dict[str, str]]:
-    export_csv(store, tmp_path / "out")
+    export_csv(store, tmp_path / "out", naming=by_name)
     return {row["policy"]: row for row in rows_of(tmp_path / "out" / "corrections.csv")}
 
 
@@ -49,7 +50,7 @@ def test_the_columns_are_the_promised_ones(
     store: Store, settings: Settings, tmp_path: Path
 ) -> None:
     submit(store, settings, scored(store, settings)["icd"], REMOVE)
-    export_csv(store, tmp_path)
+    export_csv(store, tmp_path, naming=by_name)
     head = (tmp_path / "corrections.csv").read_text().splitlines()[0]
     assert head == PROMISED == ",".join(COLUMNS)
 
@@ -93,10 +94,10 @@ def test_undone_decisions_are_left_out(store: Store, settings: Settings, tmp_pat
     case_id = scored(store, settings)["icd"]
     submit(store, settings, case_id, REMOVE)
     decide.undo_last(store, settings, ANN)
-    report = export_csv(store, tmp_path)
+    report = export_csv(store, tmp_path, naming=by_name)
     assert (report.decisions, report.rows) == (0, 0)
     submit(store, settings, case_id, DecisionForm({}, "keep"))
-    report = export_csv(store, tmp_path)
+    report = export_csv(store, tmp_path, naming=by_name)
     assert (report.decisions, report.corrections, report.rows) == (1, 1, 5)
 
 
@@ -106,7 +107,7 @@ def test_every_reviewers_decision_is_there(
     case_id = scored(store, settings)["icd"]
     submit(store, settings, case_id, REMOVE)
     submit(store, settings, case_id, DecisionForm({}, "keep"), BOB)
-    export_csv(store, tmp_path)
+    export_csv(store, tmp_path, naming=by_name)
     reviewers = [row["reviewer"] for row in rows_of(tmp_path / "corrections.csv")]
     assert reviewers == ["ann"] * 5 + ["bob"] * 5
 
@@ -117,7 +118,7 @@ def test_paths_are_full_where_the_media_folder_is_known(
     submit(store, settings, scored(store, settings)["icd"], REMOVE)
     name = exported(store, tmp_path)["violence"]["path"]
     assert Path(name).name == name
-    export_csv(store, tmp_path, settings.media_dir)
+    export_csv(store, tmp_path, settings.media_dir, naming=by_name)
     full = Path(rows_of(tmp_path / "corrections.csv")[0]["path"])
     assert full == settings.media_dir / name and full.is_file()
 
@@ -158,7 +159,7 @@ def test_a_prefiltered_video_names_the_prefilter(
 
 
 def test_without_a_decision_only_the_card_is_written(store: Store, tmp_path: Path) -> None:
-    report = export_csv(store, tmp_path / "new" / "folder")
+    report = export_csv(store, tmp_path / "new" / "folder", naming=by_name)
     assert [path.name for path in report.files] == ["dataset_card.md"]
     assert "No decision" in report.message
     assert "No decision has been taken yet" in report.files[0].read_text()
@@ -169,9 +170,9 @@ def test_an_old_table_goes_when_nothing_stands_any_more(
     store: Store, settings: Settings, tmp_path: Path
 ) -> None:
     submit(store, settings, scored(store, settings)["icd"], REMOVE)
-    export_csv(store, tmp_path)
+    export_csv(store, tmp_path, naming=by_name)
     decide.undo_last(store, settings, ANN)
-    export_csv(store, tmp_path)
+    export_csv(store, tmp_path, naming=by_name)
     assert not (tmp_path / "corrections.csv").exists()
 
 
@@ -179,7 +180,7 @@ def test_the_card_counts_labels_and_names_columns(
     store: Store, settings: Settings, tmp_path: Path
 ) -> None:
     submit(store, settings, scored(store, settings)["icd"], REMOVE)
-    report = export_csv(store, tmp_path)
+    report = export_csv(store, tmp_path, naming=by_name)
     card = (tmp_path / "dataset_card.md").read_text()
     assert "1 decisions on 1 videos, 0 of them differ" in card
     assert "| icd | hate_harassment | 1 | 0 |" in card
@@ -193,5 +194,29 @@ def test_other_alphabets_survive(
     store: Store, settings: Settings, tmp_path: Path, encoding: str
 ) -> None:
     submit(store, settings, scored(store, settings, title="日本語 🎬 ñ")["icd"], REMOVE)
-    export_csv(store, tmp_path)
+    export_csv(store, tmp_path, naming=by_name)
     assert "日本語 🎬 ñ" in (tmp_path / "corrections.csv").read_text(encoding)
+
+
+def test_pseudonyms_stand_in_every_row_and_the_card_says_so(
+    store: Store, settings: Settings, tmp_path: Path
+) -> None:
+    case_id = scored(store, settings)["icd"]
+    submit(store, settings, case_id, REMOVE)
+    submit(store, settings, case_id, DecisionForm({}, "keep"), BOB)
+    naming = pseudonyms(settings.home)
+    export_csv(store, tmp_path, naming=naming)
+    written = (tmp_path / "corrections.csv").read_text()
+    reviewers = {row["reviewer"] for row in rows_of(tmp_path / "corrections.csv")}
+    assert reviewers == {naming("ann"), naming("bob")} and len(reviewers) == 2
+    assert ",ann," not in written and ",bob," not in written
+    assert "`reviewer` is a pseudonym" in (tmp_path / "dataset_card.md").read_text()
+
+
+def test_the_card_says_that_names_are_real(
+    store: Store, settings: Settings, tmp_path: Path
+) -> None:
+    submit(store, settings, scored(store, settings)["icd"], REMOVE)
+    export_csv(store, tmp_path, naming=by_name)
+    card = (tmp_path / "dataset_card.md").read_text()
+    assert "real names" in card and "pseudonym" not in card

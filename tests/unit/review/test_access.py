@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from coefvq.errors import NotAllowed, SettingsError
-from coefvq.review import case_view, decide, library, queue, uploads
+from coefvq.review import (
+    case_view,
+    decide,
+    exposure,
+    library,
+    queue,
+    uploads,
+    users,
+)
 from coefvq.review.access import LOCAL, ROLES, Actor, Permission, require
 from coefvq.review.views import DecisionForm
 from coefvq.settings import Settings
@@ -19,23 +27,39 @@ NOBODY = Actor("nobody", frozenset())
 VIEWER = Actor("vic", frozenset({"viewer"}))
 UPLOADER = Actor("ula", frozenset({"uploader"}))
 REVIEWER = Actor("ann", frozenset({"reviewer"}))
+TEAM_LEAD = Actor("lea", frozenset({"lead"}))
+
+
+V, U, D = Permission.VIEW, Permission.UPLOAD, Permission.DECIDE
+MANY, ASSIGN = Permission.DECIDE_MANY, Permission.ASSIGN
+LEAD, ADMINISTER = Permission.LEAD, Permission.ADMINISTER
 
 
 @pytest.mark.parametrize(
     ("role", "may"),
     [
-        pytest.param("viewer", "view", id="viewer"),
-        pytest.param("uploader", "view upload", id="uploader"),
-        pytest.param("reviewer", "view upload decide", id="reviewer"),
-        pytest.param("lead", "view upload decide administer", id="lead"),
-        pytest.param("admin", "view upload decide administer", id="admin"),
+        pytest.param("viewer", {V}, id="viewer"),
+        pytest.param("uploader", {V, U}, id="uploader"),
+        pytest.param("reviewer", {V, U, D}, id="reviewer"),
+        pytest.param("lead", {V, U, D, MANY, ASSIGN, LEAD}, id="lead"),
+        pytest.param("admin", {V, U, D, MANY, ASSIGN, LEAD, ADMINISTER}, id="admin"),
     ],
 )
-def test_roles(role: str, may: str) -> None:
+def test_roles(role: str, may: set[Permission]) -> None:
     actor = Actor("x", frozenset({role}))
-    assert {permission.value for permission in Permission if actor.may(permission)} == set(
-        may.split()
-    )
+    assert {permission for permission in Permission if actor.may(permission)} == may
+
+
+def test_the_table_in_the_docs_is_the_table_in_the_code() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "security.md").read_text("utf-8")
+    lines = [line for line in text.splitlines() if line.startswith("| ") and line.endswith("|")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    head = next(row for row in cells if row[0] == "may")
+    assert head[1:] == list(ROLES)
+    shown = {row[0]: row[1:] for row in cells}
+    for permission in Permission:
+        expected = ["yes" if permission in ROLES[role] else "" for role in ROLES]
+        assert shown[permission.value] == expected
 
 
 def test_the_local_actor_may_everything_and_acts_in_the_least_role() -> None:
@@ -85,6 +109,16 @@ SERVICES: list[tuple[str, Actor, Call]] = [
     ("running", NOBODY, lambda s, t, a: library.running(s, a)),
     ("retry", VIEWER, lambda s, t, a: library.retry(s, a, "j")),
     ("media_file", NOBODY, lambda s, t, a: library.media_file(s, t, a, "v", "proxy")),
+    ("exposure", UPLOADER, lambda s, t, a: exposure.state(s, t, a)),
+    ("note", UPLOADER, lambda s, t, a: exposure.note(s, t, a, "c", 1.0)),
+    ("exposures", REVIEWER, lambda s, t, a: exposure.today(s, t, a)),
+    ("signed_in", REVIEWER, lambda s, t, a: users.signed_in(s, t, a)),
+    ("list_people", TEAM_LEAD, lambda s, t, a: users.list_people(s, a)),
+    ("add", TEAM_LEAD, lambda s, t, a: users.add(s, a, "", "")),
+    ("change", TEAM_LEAD, lambda s, t, a: users.change(s, a, "x", roles=["none"])),
+    ("set_password", TEAM_LEAD, lambda s, t, a: users.set_password(s, a, "x", "")),
+    ("disable", TEAM_LEAD, lambda s, t, a: users.disable(s, a, "x")),
+    ("enable", TEAM_LEAD, lambda s, t, a: users.enable(s, a, "x")),
 ]
 
 

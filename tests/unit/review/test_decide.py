@@ -6,12 +6,13 @@ import pytest
 
 from coefvq.domain import RouteName
 from coefvq.errors import DecisionRefused, LeaseLost
-from coefvq.review import case_view, decide, queue
+from coefvq.review import case_view, decide, exposure, queue
 from coefvq.review.access import LOCAL
 from coefvq.review.views import DecisionForm
 from coefvq.settings import Settings
-from coefvq.store import cases, decisions, events, results, videos
+from coefvq.store import cases, events, results, videos
 from coefvq.store.session import Store
+from coefvq.store.tables import CaseRow
 from tests.store_factory import ANN, BOB, result, route, scored
 
 REMOVE = DecisionForm({"hate_harassment": True}, "remove", {"hate_harassment": "slur"}, "said it")
@@ -183,66 +184,6 @@ def test_hostile_comments_are_stored_as_typed_but_storable(
     assert view.decisions[0].comment == "=cmd|'/c calc'!A1 <script>?"
 
 
-def test_undo_brings_the_case_and_the_form_back(
-    store: Store, settings: Settings, case_id: str
-) -> None:
-    decision_id = submit(store, settings, case_id, REMOVE).decision_id
-    view = decide.undo_last(store, settings, ANN)
-    assert (view.id, view.state) == (case_id, "queued")
-    assert view.lease is not None and view.lease.mine
-    assert view.draft is not None and view.draft.action == "remove"
-    assert view.draft.labels["hate_harassment"] is True
-    assert view.decisions[0].id == decision_id and view.decisions[0].undone_at is not None
-    with store.read() as session:
-        kinds = [event.kind for event in events.of_subject(session, "decision", decision_id)]
-        assert kinds == ["case.decided", "decision.undone"]
-        assert events.verify(session) is None
-
-
-def test_an_undone_case_can_be_decided_anew(store: Store, settings: Settings, case_id: str) -> None:
-    submit(store, settings, case_id, REMOVE)
-    decide.undo_last(store, settings, ANN)
-    submit(store, settings, case_id, KEEP)
-    with store.read() as session:
-        standing = decisions.standing(session, case_id)
-        assert standing is not None and standing.action == "keep"
-        assert decisions.count(session) == 1
-
-
-def test_undo_goes_back_one_decision_at_a_time(store: Store, settings: Settings) -> None:
-    ids = scored(store, settings, routes=HUMAN)
-    submit(store, settings, ids["icd"], REMOVE)
-    submit(store, settings, ids["ucc"], KEEP)
-    assert decide.undo_last(store, settings, ANN).id == ids["ucc"]
-    assert decide.undo_last(store, settings, ANN).id == ids["icd"]
-    with pytest.raises(DecisionRefused, match="no decision of yours"):
-        decide.undo_last(store, settings, ANN)
-
-
-def test_nobody_undoes_what_others_decided(store: Store, settings: Settings, case_id: str) -> None:
-    submit(store, settings, case_id, REMOVE)
-    with pytest.raises(DecisionRefused, match="no decision of yours"):
-        decide.undo_last(store, settings, BOB)
-
-
-def test_no_undo_once_somebody_else_decided(store: Store, settings: Settings, case_id: str) -> None:
-    submit(store, settings, case_id, REMOVE)
-    submit(store, settings, case_id, KEEP, BOB)
-    with pytest.raises(DecisionRefused, match="bob has decided"):
-        decide.undo_last(store, settings, ANN)
-
-
-def test_no_undo_while_somebody_else_has_it_open(
-    store: Store, settings: Settings, case_id: str
-) -> None:
-    submit(store, settings, case_id, REMOVE)
-    token_of(store, settings, case_id, BOB)
-    with pytest.raises(DecisionRefused, match="Somebody else"):
-        decide.undo_last(store, settings, ANN)
-    with store.read() as session:
-        assert decisions.count(session) == 1
-
-
 def test_a_second_look_goes_to_another_person_first(store: Store, settings: Settings) -> None:
     case_id = scored(store, settings, b"1")["icd"]
     scored(store, settings, b"2", icd={"violence": 0.6})
@@ -286,3 +227,64 @@ def test_the_local_actor_decides_as_a_reviewer(
     submit(store, settings, case_id, KEEP, LOCAL)
     decision = case_view.view(store, settings, LOCAL, case_id).decisions[0]
     assert (decision.reviewer, decision.role) == ("local", "reviewer")
+
+
+def test_the_notice_is_stored_and_comes_back_with_an_undo(
+    store: Store, settings: Settings, case_id: str
+) -> None:
+    form = DecisionForm(REMOVE.labels, "remove", REMOVE.reasons, "", notice=" It was removed. ")
+    submit(store, settings, case_id, form)
+    view = case_view.view(store, settings, ANN, case_id)
+    assert view.decisions[0].notice == "It was removed."
+    draft = decide.undo_last(store, settings, ANN).draft
+    assert draft is not None and draft.notice == "It was removed."
+
+
+def test_keep_sends_no_notice(store: Store, settings: Settings, case_id: str) -> None:
+    submit(store, settings, case_id, DecisionForm({}, "keep", notice="left over from before"))
+    assert case_view.view(store, settings, ANN, case_id).decisions[0].notice == ""
+
+
+def test_a_second_look_is_no_longer_assigned_to_who_asked(
+    store: Store, settings: Settings, case_id: str
+) -> None:
+    queue.assign(store, ANN, case_id, "ann")
+    decide.second_look(store, settings, ANN, case_id, token_of(store, settings, case_id))
+    assert case_view.view(store, settings, ANN, case_id).assigned_to is None
+    following = queue.next_case(store, settings, BOB)
+    assert following is not None and following.id == case_id
+
+
+def test_the_words_for_a_late_answer_are_ready_to_show(
+    store: Store, settings: Settings, case_id: str
+) -> None:
+    hurried = settings.model_copy(update={"case_lease_s": 1e-6})
+    token = token_of(store, hurried, case_id)
+    queue.open_case(store, settings, BOB, case_id)
+    with pytest.raises(LeaseLost, match="taken over by bob, your draft is kept"):
+        decide.submit(store, settings, ANN, case_id, token, REMOVE)
+
+
+def test_a_decision_counts_though_a_pause_is_due(
+    store: Store, settings: Settings, case_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rest(*_: object) -> None:
+        raise exposure.Rest("Time for a pause.")
+
+    token = token_of(store, settings, case_id)
+    monkeypatch.setattr(exposure, "require_rested", rest)
+    done = decide.submit(store, settings, ANN, case_id, token, KEEP)
+    assert done.next is None
+    assert case_view.view(store, settings, ANN, case_id).state == "decided"
+    with pytest.raises(exposure.Rest):
+        queue.next_case(store, settings, ANN)
+
+
+def test_the_snapshot_says_where_the_case_was(
+    store: Store, settings: Settings, case_id: str
+) -> None:
+    submit(store, settings, case_id, KEEP)
+    snapshot = case_view.view(store, settings, ANN, case_id).decisions[0].snapshot
+    assert (snapshot["state"], snapshot["queue"]) == ("queued", None)
+    with store.read() as session:
+        assert session.get_one(CaseRow, case_id).state == "decided"

@@ -6,6 +6,7 @@ import pytest
 
 from coefvq import taxonomy
 from coefvq.errors import DecisionRefused, SettingsError
+from coefvq.review import form as forms
 from coefvq.review.form import ACTIONS, DEFAULT_ACTION, check_form, full_labels, reasons_for
 from coefvq.review.views import DecisionForm
 
@@ -24,7 +25,7 @@ SLUR = {"hate_harassment": "slur"}
             DecisionForm(HATE, "restrict", {"hate_harassment": "other"}, "sarcasm"), id="other"
         ),
         pytest.param(
-            DecisionForm(HATE | {"violence": True}, "notice", SLUR | {"violence": "weapon used"}),
+            DecisionForm(HATE | {"violence": True}, "age_gate", SLUR | {"violence": "weapon used"}),
             id="two policies",
         ),
         pytest.param(DecisionForm(HATE, "remove", SLUR, "", 1.0, 2.5), id="a range"),
@@ -110,3 +111,73 @@ def test_reasons_of_an_unknown_policy() -> None:
 def test_the_proposed_actions_fit_the_labels() -> None:
     assert DEFAULT_ACTION[False] == "keep"
     assert DEFAULT_ACTION[True] in ACTIONS and DEFAULT_ACTION[True] != "keep"
+
+
+def test_actions_that_a_decision_can_take() -> None:
+    assert list(ACTIONS) == ["keep", "warn", "age_gate", "restrict", "remove"]
+    assert DEFAULT_ACTION == {False: "keep", True: "remove"}
+
+
+@pytest.mark.parametrize(
+    ("action", "name"),
+    [
+        pytest.param("remove", "Remove", id="now"),
+        pytest.param("remove_notify", "Remove, notify uploader", id="of an earlier version"),
+        pytest.param("notice", "Add a notice", id="another earlier one"),
+        pytest.param("zap", "zap", id="unknown: as it is stored"),
+    ],
+)
+def test_actions_of_the_past_have_a_name(action: str, name: str) -> None:
+    assert forms.action_name(action) == name
+
+
+@pytest.mark.parametrize("action", ["notice", "remove_notify"])
+def test_actions_of_the_past_cannot_be_taken(action: str) -> None:
+    with pytest.raises(DecisionRefused, match="Unknown action"):
+        check_form(DecisionForm(HATE, action, SLUR), ICD)
+
+
+@pytest.mark.parametrize(
+    ("how", "holds"),
+    [
+        pytest.param(("keep", "cats", [], []), "", id="keep sends none"),
+        pytest.param(
+            ("remove", "cats", ["violence"], ["weapon used"]),
+            'Your video "cats" was removed, because it goes against our rule on violence '
+            "(weapon used).",
+            id="all fields",
+        ),
+        pytest.param(
+            ("warn", "cats", ["violence", "sexual"], ["weapon used", "nudity"]),
+            "violence and sexual (weapon used, nudity)",
+            id="two policies",
+        ),
+        pytest.param(
+            ("restrict", "cats", ["violence"], ["other"]), "rule on violence.", id="other is silent"
+        ),
+        pytest.param(("age_gate", None, ["sexual"], []), '"without a title"', id="no title"),
+        pytest.param(
+            ("remove", "{policy} {reason}", ["violence"], ["weapon used"]),
+            '"{policy} {reason}" was removed',
+            id="a title with fields of its own",
+        ),
+    ],
+)
+def test_the_notice_is_filled_in(how: tuple, holds: str) -> None:
+    made = forms.notice_for(*how)
+    assert holds in made if holds else made == ""
+
+
+def test_a_notice_for_an_unknown_action() -> None:
+    with pytest.raises(DecisionRefused, match="Did you mean 'remove'"):
+        forms.notice_for("remov", "cats", ["violence"])
+
+
+@pytest.mark.parametrize(("length", "fits"), [(forms.NOTICE_LIMIT, True), (2001, False)])
+def test_how_long_a_notice_may_be(length: int, fits: bool) -> None:
+    form = DecisionForm(HATE, "remove", SLUR, notice="x" * length)
+    if fits:
+        check_form(form, ICD)
+    else:
+        with pytest.raises(DecisionRefused, match="has 2001 characters: cut it to 2000"):
+            check_form(form, ICD)

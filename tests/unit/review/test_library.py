@@ -6,7 +6,8 @@ import pytest
 
 from coefvq.domain import RouteName
 from coefvq.errors import SettingsError, StoreError
-from coefvq.review import decide, library, queue
+from coefvq.review import decide, library, queue, queues
+from coefvq.review.access import LOCAL
 from coefvq.review.views import DecisionForm
 from coefvq.settings import Settings
 from coefvq.store import jobs, videos
@@ -160,3 +161,70 @@ def test_files_that_are_not_there(store: Store, settings: Settings, kind: str, s
     video_id = upload(store, settings)
     with pytest.raises(StoreError, match=says):
         library.media_file(store, settings, ANN, video_id, kind)
+
+
+@pytest.mark.parametrize(
+    ("filters", "titles"),
+    [
+        pytest.param({"queue": "hate"}, ["waits"], id="queue"),
+        pytest.param({"queue": "nobody's"}, [], id="an empty queue"),
+        pytest.param({"policy": "hate_harassment"}, ["passed", "waits"], id="likeliest policy"),
+        pytest.param({"policy": "hate_harassment", "status": "to_review"}, ["waits"], id="both"),
+        pytest.param({"policy": "hate_harassment", "task": "ucc"}, [], id="of another task"),
+        pytest.param({"uploader": "zoe"}, ["posted"], id="uploader"),
+        pytest.param({"uploader": "zo"}, [], id="uploader is no start"),
+        pytest.param({"text": "waits thrown", "status": "to_review"}, ["waits"], id="speech"),
+        pytest.param({"text": "waits", "status": "auto_pass"}, [], id="text and another status"),
+    ],
+)
+def test_filters_narrow(
+    store: Store, settings: Settings, filters: dict[str, str], titles: list[str]
+) -> None:
+    queues.add(store, LOCAL, name="Hate", task="icd", policies=["hate_harassment"])
+    upload(store, settings, b"0", title="posted", uploader="zoe")
+    scored(store, settings, b"1", title="waits")
+    scored(store, settings, b"2", title="passed", routes={"icd": PASS})
+    found = library.list_videos(store, settings, ANN, **filters)  # type: ignore[arg-type]
+    assert [item.title for item in found.items] == titles
+    assert (found.total, found.uncounted) == (len(titles), False)
+
+
+def test_an_unknown_policy_gets_a_hint(store: Store, settings: Settings) -> None:
+    with pytest.raises(SettingsError, match="Did you mean 'violence'"):
+        library.list_videos(store, settings, ANN, policy="violense")
+
+
+def test_counting_stops_behind_a_limit(
+    store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(library, "COUNTED", 3)
+    for number in range(6):
+        upload(store, settings, bytes([number]), title="same")
+    first = library.list_videos(store, settings, ANN, text="same", limit=2)
+    assert (first.total, first.uncounted, first.following) == (3, True, True)
+    last = library.list_videos(store, settings, ANN, text="same", offset=4, limit=2)
+    assert (len(last.items), last.following) == (2, False)
+    whole = library.list_videos(store, settings, ANN, limit=2)
+    assert (whole.total, whole.uncounted) == (6, False)
+
+
+def test_where_it_was_found_is_told(store: Store, settings: Settings) -> None:
+    scored(store, settings, b"1", title="clip")
+    found = library.list_videos(store, settings, ANN, text="thrown").items[0].found
+    assert found is not None and (found.part, found.hit) == ("speech", "thrown")
+    assert library.list_videos(store, settings, ANN).items[0].found is None
+
+
+def test_progress_of_everything(store: Store, settings: Settings) -> None:
+    every_status(store, settings)
+    progress = library.progress_of_all(store, ANN)
+    assert (progress.total, progress.done, progress.failed) == (7, 4, 1)
+
+
+def test_cases_of_a_task_are_found_for_a_selection(store: Store, settings: Settings) -> None:
+    made = [scored(store, settings, bytes([number])) for number in range(3)]
+    ids = {item.cases[0].case_id: item.video_id for item in
+           library.list_videos(store, settings, ANN).items}  # fmt: skip
+    chosen = [ids[made[2]["icd"]], ids[made[0]["icd"]]]
+    assert library.case_ids(store, ANN, chosen, "icd") == (made[2]["icd"], made[0]["icd"])
+    assert library.case_ids(store, ANN, ["gone"], "icd") == ()

@@ -9,13 +9,13 @@ import pytest
 
 from coefvq.domain import RouteName
 from coefvq.errors import LeaseLost, SettingsError, StoreError
-from coefvq.review import queue
+from coefvq.review import queue, waiting
 from coefvq.review.access import Actor
 from coefvq.review.views import CaseView, DecisionForm
 from coefvq.settings import Settings
-from coefvq.store import cases, events, jobs
+from coefvq.store import ageing, cases, events, jobs
 from coefvq.store.session import Store
-from coefvq.store.tables import JobKind
+from coefvq.store.tables import JobKind, SkipRow, utcnow
 from tests.store_factory import ANN, BOB, RATIONALE, route, scored
 
 VIEWER = Actor("vic", frozenset({"viewer"}))
@@ -221,12 +221,10 @@ def test_a_second_look_is_not_offered_to_who_asked(store: Store, settings: Setti
     ],
 )
 def test_pace(settings: Settings, gaps: list[float], pace: float | None) -> None:
-    from coefvq.store.tables import utcnow
-
     times = [utcnow()]
     for gap in gaps:
         times.append(times[-1] - timedelta(seconds=gap))
-    assert queue._pace(times) == pace
+    assert waiting.pace(times) == pace
 
 
 def test_views_are_frozen(store: Store, settings: Settings) -> None:
@@ -236,3 +234,39 @@ def test_views_are_frozen(store: Store, settings: Settings) -> None:
     with pytest.raises(AttributeError):
         view.state = "decided"  # type: ignore[misc]
     assert replace(view, state="decided").state == "decided"
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        pytest.param("does not play", "does not play", id="one of the list"),
+        pytest.param(" in my own words\x00 ", "in my own words", id="free text"),
+        pytest.param("", "", id="none"),
+        pytest.param("x" * 300, "x" * 200, id="cut"),
+    ],
+)
+def test_a_skip_says_why(store: Store, settings: Settings, given: str, kept: str) -> None:
+    case_id = scored(store, settings)["icd"]
+    _, token = opened(store, settings, ANN, case_id)
+    queue.skip(store, settings, ANN, case_id, token, reason=given)
+    with store.read() as session:
+        row = session.get_one(SkipRow, (case_id, "ann"))
+        last = events.of_subject(session, "case", case_id)[-1]
+    assert (row.reason, last.data) == (kept, {"reason": kept})
+
+
+def test_waiting_makes_up_for_urgency(store: Store, settings: Settings) -> None:
+    grave = scored(store, settings, b"2", icd={"violence": 0.6})["icd"]
+    mild = scored(store, settings, b"1", icd={"violence": 0.05})["icd"]
+    with store.write() as session:
+        row = cases.get(session, mild)
+        row.state = "auto"
+        row.priority, row.queued_at = ageing.urgency_of(row), None
+        cases.queue(session, row, utcnow() - timedelta(days=3))
+    assert next_id(store, settings) == mild
+    assert queue.open_case(store, settings, BOB, grave).priority > 1.0
+
+
+def test_the_urgency_is_shown_without_the_age(store: Store, settings: Settings) -> None:
+    case_id = scored(store, settings, icd={"violence": 0.9})["icd"]
+    assert queue.open_case(store, settings, ANN, case_id).priority == pytest.approx(1.2)

@@ -9,10 +9,18 @@ from dataclasses import replace
 import pytest
 
 from coefvq.domain import Evidence, Modality, TimedText
-from coefvq.review.views import DecisionView, Disagreement, DraftView, LeaseView, QueueCounts
+from coefvq.review.views import (
+    DecisionView,
+    Disagreement,
+    DraftView,
+    LeaseView,
+    QueueCounts,
+    ScoreView,
+)
 from reviewer_ui.components import cards, chrome, player, timeline, transcript
 from reviewer_ui.components.decision_form import Actions, decided_line, decision_form
-from reviewer_ui.pages.review import calm, shell, tabs
+from reviewer_ui.components.states import calm
+from reviewer_ui.pages.review import shell, tabs
 from tests.ui.case_sample import EVIDENCE, HOSTILE, NOW, RATIONALE, assessment, case, route, video
 
 ACTIONS = Actions({"keep": "Keep", "remove": "Remove"}, "keep", "remove")
@@ -84,6 +92,26 @@ def test_the_mllm_card_is_two_sided():
         assert expected in words, expected
 
 
+def test_the_mllm_card_lists_what_is_not_covered_once_and_for_this_task_only():
+    listed = ("Not covered (not trained): sexual; watermark.", "Who speaks?")
+    said = replace(RATIONALE, uncertain=listed)
+    words = plain(cards.mllm_card(case(mllm=assessment("mllm", rationale=said))))
+    assert "watermark" not in words and "Who speaks?" in words
+    assert words.count("sexual") == 1
+
+
+def test_policies_that_are_not_covered_are_grouped_by_the_reason():
+    scores = (
+        ScoreView("violence", "violence", 0.2, True, None),
+        ScoreView("sexual", "sexual", None, False, "not_trained"),
+        ScoreView("scam_spam", "scam, spam", None, False, "language_not_covered"),
+    )
+    words = plain(cards.mllm_card(case(mllm=assessment("mllm", rationale=RATIONALE,
+                                                       scores=scores))))  # fmt: skip
+    assert "not covered by this model: sexual" in words
+    assert "not covered: the text is not English: scam, spam" in words
+
+
 def test_a_point_that_quotes_evidence_links_to_its_time():
     said = replace(RATIONALE, points_for=('"thrown out", said aloud',), evidence=EVIDENCE[:1])
     markup = cards.mllm_card(case(mllm=assessment("mllm", rationale=said)))
@@ -97,6 +125,8 @@ def test_a_point_that_quotes_evidence_links_to_its_time():
         ({"mllm": None, "first_route": None, "route": route(score=0.12, escalated=False)},
          "Not run: the prefilter was sure (0.12 bits, threshold 0.60). Ask the MLLM"),
         ({"mllm": None}, "The MLLM was due and has not run yet. Ask the MLLM"),
+        ({"mllm": None, "route": route(name="mllm")},
+         "The MLLM was due and could not run. Decide without it, or ask it again. Ask the MLLM"),
         ({"mllm": None, "first_route": None, "route": route(score=None, escalated=False)},
          "Not run: the prefilter covers none of these policies. Ask the MLLM"),
         ({"mllm": None, "prefilter": None, "route": None, "state": "pending"}, "Being scored."),
@@ -122,6 +152,8 @@ def test_a_running_job_takes_the_place_of_its_button():
         ({"disagreement": None}, "The stages agree. The stages disagree."),
         ({"probability": 0.62}, "The stages disagree. Together 0.62."),
         ({"disagreement": None, "mllm": None}, "One stage has answered."),
+        ({"disagreement": None, "mllm": None, "route": route(name="mllm", reason="It is unsure.")},
+         "It is unsure; the MLLM could not run, so a person decides."),
         ({"disagreement": None, "policies": ()}, "No policy was judged by both stages."),
         ({"disagreement": None, "route": route(audit=True, propensity=0.02)},
          "Random audit, drawn with probability 0.02."),

@@ -9,15 +9,27 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 from starlette.datastructures import Headers
+from starlette.requests import Request
 
-from coefvq.errors import MediaError, SettingsError, StoreError
+from coefvq.errors import MediaError, NotAllowed, SettingsError, StoreError
+from coefvq.review import users
 from coefvq.review.access import LOCAL
-from reviewer_ui import calls
+from coefvq.settings import Settings
+from coefvq.store.session import open_store
+from reviewer_ui import calls, who
 from reviewer_ui.calls import BadCall, server_function
-from reviewer_ui.guard import BODY_LIMIT, Guard, host_name, refusal
+from reviewer_ui.guard import BODY_LIMIT, Guard, names_of, refusal
 from reviewer_ui.serve import address, check_port, run_app
 from reviewer_ui.upload_route import receive
-from reviewer_ui.who import actor_of, is_loopback, refuse_beyond_loopback
+from reviewer_ui.who import (
+    actor_of,
+    from_here,
+    host_name,
+    is_loopback,
+    is_open,
+    require_users,
+)
+from tests.people_fixtures import PASSWORD
 
 
 @pytest.mark.parametrize(
@@ -30,16 +42,88 @@ def test_is_loopback(host, expected):
     assert is_loopback(host) is expected
 
 
-def test_on_loopback_everyone_is_local():
-    assert actor_of(SimpleNamespace(headers={})) is LOCAL
+def asked_by(actor=LOCAL) -> gr.Request:
+    """A request as it comes through the door."""
+    scope = {"type": "http", "headers": [], "path": "/", "state": {who._KEY: actor}}
+    return gr.Request(Request(scope))
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "10.0.0.1", "::", "review.example"])
-def test_beyond_loopback_is_refused_with_the_remedy(host):
-    with pytest.raises(SettingsError, match=r"not available in this version.*ssh -L"):
-        refuse_beyond_loopback(host)
-    with pytest.raises(SettingsError):
-        run_app(None, None, host, 7860)  # type: ignore[arg-type]
+def test_the_actor_comes_with_the_request_of_either_kind():
+    request = asked_by()
+    assert actor_of(request) is LOCAL
+    assert actor_of(request.request) is LOCAL
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        gr.Request(),
+        gr.Request(headers={"cookie": "coefvq_sign_in=x"}),
+        SimpleNamespace(headers={}),
+        Request({"type": "http", "headers": []}),
+        asked_by("local"),  # a name is no actor
+    ],
+    ids=["empty", "headers", "a double", "no state", "a name"],
+)
+def test_who_did_not_come_through_the_door_is_nobody(request_):
+    with pytest.raises(NotAllowed, match="Nobody is signed in"):
+        actor_of(request_)
+    call = server_function("x", lambda actor, args: {"who": actor.name})
+    assert call({}, request_)["code"] == "not_allowed"
+
+
+@pytest.mark.parametrize(
+    ("host", "names", "says"),
+    [
+        ("0.0.0.0", "", "--host 0.0.0.0: the page would be open"),
+        ("10.0.0.1", "", "--host 10.0.0.1"),
+        ("::", "", "--host ::"),
+        ("review.example", "", "--host review.example"),
+        ("127.0.0.1", "review.example", "COEFVQ_ALLOWED_HOSTS=review.example: the page"),
+    ],
+)
+def test_beyond_loopback_is_refused_until_somebody_is_set_up(tmp_path, host, names, says):
+    settings = Settings(home=tmp_path, allowed_hosts=names)
+    with open_store(settings.url) as store:
+        with pytest.raises(SettingsError, match=f"{says}.*coefvq user add NAME --role admin"):
+            run_app(settings, store, host, 7860)
+        users.add(store, users.OPERATOR, "mara", PASSWORD, ["admin"])
+        require_users(settings, store, host)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
+def test_on_loopback_nobody_needs_to_be_set_up(tmp_path, host):
+    settings = Settings(home=tmp_path)
+    with open_store(settings.url) as store:
+        require_users(settings, store, host)
+
+
+@pytest.mark.parametrize(
+    ("bound", "client", "header", "expected"),
+    [
+        ("127.0.0.1", "127.0.0.1", "localhost:7860", True),
+        ("::1", "::1", "[::1]:7860", True),
+        ("0.0.0.0", "127.0.0.1", "localhost", False),
+        ("127.0.0.1", "10.0.0.9", "localhost", False),
+        ("127.0.0.1", "127.0.0.1", "review.example", False),
+        ("127.0.0.1", "127.0.0.1", "", False),
+        ("127.0.0.1", "127.0.0.1", "[", False),
+        ("127.0.0.1", None, "localhost", False),
+    ],
+)
+def test_only_what_stays_on_this_machine_is_local(bound, client, header, expected):
+    scope = {"type": "http", "client": client and (client, 5), "path": "/",
+             "headers": [(b"host", header.encode())]}  # fmt: skip
+    assert from_here(scope, bound) is expected
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [("/login", True), ("/ui/base.css", True), ("/health", True), ("/", False), ("/ui", False),
+     ("/login/", False), ("/loginx", False), ("/media/ui/", False), ("", False)],
+)  # fmt: skip
+def test_what_is_open(path, expected):
+    assert is_open(path) is expected
 
 
 def test_a_taken_port_is_said():
@@ -60,7 +144,7 @@ def test_address(host, port, text):
 
 @pytest.mark.parametrize(
     ("host", "name"),
-    [("127.0.0.1:7860", "127.0.0.1"), ("[::1]:7860", "::1"), ("a.b", "a.b"), ("", "")],
+    [("127.0.0.1:7860", "127.0.0.1"), ("[::1]:7860", "::1"), ("a.b", "a.b"), ("", ""), ("[", "")],
 )
 def test_host_name(host, name):
     assert host_name(host) == name
@@ -96,6 +180,39 @@ def test_refusal(method, path, headers, status):
     assert (found and found[0]) == status
 
 
+@pytest.mark.parametrize(
+    ("host", "names", "reached", "status"),
+    [
+        ("review.example", "review.example", None, None),
+        ("Review.Example:443", "review.example", None, None),
+        ("evil.example", "review.example", None, 403),
+        ("xreview.example", "review.example", None, 403),
+        ("10.0.0.5:7860", "", "10.0.0.5", None),
+        ("10.0.0.6", "", "10.0.0.5", 403),
+        ("evil.example", "", "10.0.0.5", 403),
+        ("10.0.0.5", "", None, 403),
+        ("localhost", "", "10.0.0.5", None),
+    ],
+)
+def test_names_beyond_loopback(tmp_path, host, names, reached, status):
+    known = names_of(Settings(home=tmp_path, allowed_hosts=names), "127.0.0.1")
+    found = refusal("GET", "/", Headers({"host": host}), known, reached)
+    assert (found and found[0]) == status
+
+
+@pytest.mark.parametrize(
+    ("host", "names", "expected"),
+    [
+        ("0.0.0.0", "", set()),
+        ("::", "", set()),
+        ("10.0.0.5", "", {"10.0.0.5"}),
+        ("[FE80::1]", " A.example ,, b.example", {"fe80::1", "a.example", "b.example"}),
+    ],
+)
+def test_what_the_server_is_bound_to_is_a_name_of_it(tmp_path, host, names, expected):
+    assert names_of(Settings(home=tmp_path, allowed_hosts=names), host) == expected
+
+
 def test_web_sockets_are_closed():
     sent = []
 
@@ -106,7 +223,7 @@ def test_web_sockets_are_closed():
     assert sent == [{"type": "websocket.close", "code": 1008}]
 
 
-REQUEST = gr.Request()
+REQUEST = asked_by()
 
 
 def test_a_call_gets_the_actor_and_answers():

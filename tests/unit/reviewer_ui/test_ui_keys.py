@@ -17,7 +17,8 @@ PROMISED = {
     "e": "second-look", " ": "play", "j": "back", "l": "forward", ",": "frame-back",
     ".": "frame-forward", "<": "slower", ">": "faster", "n": "next-evidence",
     "p": "previous-evidence", "[": "range-start", "]": "range-end", "v": "reveal", "b": "blur",
-    "g": "grey", "m": "mute", "?": "help",
+    "g": "grey", "m": "mute", "?": "help", "a": "action", "u": "notice", "o": "case",
+    "y": "copy-link", "q": "queues",
 }  # fmt: skip
 
 

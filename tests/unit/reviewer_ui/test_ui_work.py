@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from coefvq.errors import NotAllowed, StoreError
-from coefvq.review import case_view
+from coefvq.review import case_view, preferences
 from coefvq.review.access import LOCAL, Actor
 from coefvq.settings import Settings
 from coefvq.store import jobs
@@ -17,6 +17,7 @@ from coefvq.store.session import open_store
 from coefvq.store.tables import JobKind, JobState, utcnow
 from reviewer_ui import ask
 from reviewer_ui.pace import seconds_a_video
+from reviewer_ui.pages.review import ReviewPage
 from tests.ui.world import World, add, sure
 
 VIEWER = Actor("eve", frozenset({"viewer"}))
@@ -84,3 +85,26 @@ def test_the_pace_is_the_mean_of_both_jobs(world):
                 job.started_at, job.finished_at = now, now + timedelta(seconds=seconds)
                 session.flush()
     assert seconds_a_video(world.store, LOCAL) == pytest.approx(8.0)
+
+
+def test_who_only_looks_is_given_no_case_and_told_where_to_go(world):
+    answer = ReviewPage(world.store, world.settings).open_case(VIEWER, {"first": True})
+    assert answer["case"] is None and "Choose a case to look at" in answer["regions"]["calm"]
+    assert answer["prefs"]["blur"] == "always"
+
+
+def test_who_only_looks_can_open_a_case_by_its_link_and_holds_nothing(world):
+    page, case_id = ReviewPage(world.store, world.settings), world.case("clip")
+    answer = page.open_case(VIEWER, {"case": case_id})
+    assert answer["case"] == case_id and 'data-token=""' in answer["regions"]["decision-form"]
+
+
+def test_a_poll_of_a_case_that_is_gone_shows_the_next_one(world):
+    answer = ReviewPage(world.store, world.settings).poll(LOCAL, {"case": "gone", "token": 1})
+    assert answer["case"] == world.case("clip") and "is gone" in answer["note"]["text"]
+
+
+def test_a_queue_that_was_removed_no_longer_holds_cases_back(world):
+    preferences.save(world.store, LOCAL, {"queue": "removed"})
+    answer = ReviewPage(world.store, world.settings).open_case(LOCAL, {})
+    assert answer["case"] == world.case("clip")

@@ -99,3 +99,35 @@ def test_one_draft_a_case_and_reviewer(store: Store, case_id: str) -> None:
     with store.read() as session:
         assert decisions.draft(session, case_id, "ann") is None
         assert decisions.draft(session, case_id, "bob") is not None
+
+
+def test_the_decisions_of_a_batch(store: Store, settings: Settings, case_id: str) -> None:
+    other = scored(store, settings, b"2")["icd"]
+    rows = []
+    for each in (case_id, other):
+        with store.write() as session:
+            row = DecisionRow(
+                case_id=each, task="icd", reviewer="ann", role="lead", action="keep", labels={},
+                reasons={}, comment="", correction=False, snapshot={}, batch_id="b1",
+            )  # fmt: skip
+            rows.append(decisions.add(session, cases.get(session, each), row).id)
+    with store.read() as session:
+        assert [row.id for row in decisions.of_batch(session, "b1")] == rows
+        assert events.of_subject(session, "decision", rows[0])[0].data["batch"] == "b1"
+    undo(store, rows[0])
+    with store.read() as session:
+        assert [row.id for row in decisions.of_batch(session, "b1")] == rows[1:]
+        assert decisions.of_batch(session, "b2") == []
+
+
+@pytest.mark.parametrize("state", ["auto", "queued", "decided"])
+def test_an_undo_brings_the_former_state_back(store: Store, case_id: str, state: str) -> None:
+    with store.write() as session:
+        row = DecisionRow(
+            case_id=case_id, task="icd", reviewer="ann", role="reviewer", action="keep", labels={},
+            reasons={}, comment="", correction=False, snapshot={"state": state},
+        )  # fmt: skip
+        decision_id = decisions.add(session, cases.get(session, case_id), row).id
+    undo(store, decision_id)
+    with store.read() as session:
+        assert cases.get(session, case_id).state == state

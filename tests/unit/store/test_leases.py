@@ -73,6 +73,27 @@ def test_a_late_answer_is_refused_and_the_message_names_the_new_holder(store: St
         check(store, old, TTL + 1)
 
 
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        pytest.param(leases.CASE, "was taken over by bob, your draft is kept", id="a case"),
+        pytest.param(leases.JOB, "was taken over by bob; your answer was not stored", id="a job"),
+    ],
+)
+def test_what_is_said_of_what_was_done(store: Store, kind: str, says: str) -> None:
+    with store.write() as session:
+        old = leases.claim(session, kind, "x", "ann", TTL, T0)
+        leases.claim(session, kind, "x", "bob", TTL, at(TTL))
+        assert old is not None
+        with pytest.raises(LeaseLost, match=says):
+            leases.check(session, kind, "x", "ann", old.token, at(TTL + 1))
+
+
+def test_a_lease_that_never_was_is_refused(store: Store) -> None:
+    with pytest.raises(LeaseLost, match="ran out"), store.write() as session:
+        leases.check(session, *KEY, "ann", 1, at(0.0))
+
+
 def test_an_answer_after_the_time_is_refused_though_nobody_took_over(store: Store) -> None:
     old = claim(store, "ann")
     assert old is not None

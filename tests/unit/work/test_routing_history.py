@@ -66,7 +66,7 @@ class Past:
         view = queue.open_case(self.store, self.settings, ANN, case_id)
         assert view.lease is not None and view.lease.token is not None
         reasons = {"hate_harassment": view.policies[1].reasons[0]} if violation else {}
-        action = "remove_notify" if violation else "keep"
+        action = "remove" if violation else "keep"
         form = DecisionForm({"hate_harassment": violation}, action, reasons)
         decide.submit(self.store, self.settings, ANN, case_id, view.lease.token, form)
 

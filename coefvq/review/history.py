@@ -1,0 +1,226 @@
+"""Everything that happened to a video, in the order of time, out of what the store keeps anyway.
+
+Events say who did what; verdicts, decisions and notes say what it was. Nothing is written here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from coefvq.review import queues
+from coefvq.review.access import Actor, Permission, require
+from coefvq.review.case_view import video_view
+from coefvq.review.views import VideoView
+from coefvq.settings import Settings
+from coefvq.store import assessments, cases, decisions, videos
+from coefvq.store.session import Store
+from coefvq.store.tables import (
+    CaseRow,
+    DecisionRow,
+    EventRow,
+    JobRow,
+    NoteRow,
+    VerdictRow,
+    VideoRow,
+)
+
+_OF_VIDEO, _OF_JOB = ("video.uploaded",), ("job.set_aside", "job.retried")
+_OF_CASE = (
+    "case.claimed", "case.skipped", "case.assigned", "case.second_look", "case.sent",
+    "case.explained",
+)  # fmt: skip
+SCORED, NOTED = "video.scored", "case.noted"
+
+
+@dataclass(frozen=True)
+class HistoryEntry:
+    """One thing that happened.
+
+    Attributes:
+        actor: Who did it: a person's or a worker's name.
+        kind: The event's kind; a verdict is ``video.scored``.
+        data: What is known about it, by kind; texts are hostile.
+    """
+
+    at: datetime
+    actor: str
+    kind: str
+    task: str | None = None
+    case_id: str | None = None
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CaseHead:
+    """One of the video's cases: where it is now."""
+
+    case_id: str
+    task: str
+    state: str
+    verdict: str | None
+    probability: float | None
+    route: str | None
+    queue: str | None
+    assigned_to: str | None
+
+
+@dataclass(frozen=True)
+class VideoHistory:
+    """A video's cases, and what happened, oldest first.
+
+    Attributes:
+        hidden: Cases in restricted queues that the actor has no access to; nothing of them is
+            in here.
+    """
+
+    video_id: str
+    title: str
+    cases: tuple[CaseHead, ...]
+    entries: tuple[HistoryEntry, ...]
+    hidden: int = 0
+
+
+def of_video(store: Store, actor: Actor, video_id: str) -> VideoHistory:
+    """Tell everything that happened to a video. Notes are for people who may decide.
+
+    Raises:
+        StoreError: There is no such video.
+    """
+    require(actor, Permission.VIEW)
+    with store.read() as session:
+        video = videos.get(session, video_id)
+        every = sorted(cases.of_video(session, video_id).values(), key=lambda case: case.task)
+        closed = queues.closed_to(session, actor)
+        mine = [case for case in every if case.queue not in closed]
+        entries = [*_video_entries(session, video), *_case_entries(session, mine)]
+        entries += _verdicts(session, video, mine)
+        if actor.may(Permission.DECIDE):
+            entries += _notes(session, mine)
+        return VideoHistory(
+            video_id=video.id,
+            title=video.title or video.original_name,
+            cases=tuple(_head(case) for case in mine),
+            entries=tuple(sorted(entries, key=lambda entry: entry.at)),
+            hidden=len(every) - len(mine),
+        )
+
+
+def video(store: Store, settings: Settings, actor: Actor, video_id: str) -> VideoView:
+    """What a video is.
+
+    Raises:
+        StoreError: There is no such video.
+    """
+    require(actor, Permission.VIEW)
+    with store.read() as session:
+        return video_view(session, settings, videos.get(session, video_id))
+
+
+def _events(session: Session, kinds: Sequence[str], ids: Iterable[str]) -> list[EventRow]:
+    wanted = list(ids)
+    if not wanted:
+        return []
+    query = select(EventRow).where(EventRow.kind.in_(kinds), EventRow.subject_id.in_(wanted))
+    return list(session.scalars(query.order_by(EventRow.seq)))
+
+
+def _video_entries(session: Session, video: VideoRow) -> Iterator[HistoryEntry]:
+    jobs = {
+        job.id: job.kind
+        for job in session.scalars(select(JobRow).where(JobRow.video_id == video.id))
+    }
+    for event in _events(session, _OF_VIDEO, [video.id]):
+        data = {"name": video.original_name, **event.data}
+        yield HistoryEntry(event.at, event.actor, event.kind, data=data)
+    for event in _events(session, _OF_JOB, jobs):
+        data = {"job": jobs[event.subject_id], **event.data}
+        yield HistoryEntry(event.at, event.actor, event.kind, data=data)
+
+
+def _case_entries(session: Session, mine: Sequence[CaseRow]) -> Iterator[HistoryEntry]:
+    tasks = {case.id: case.task for case in mine}
+    for event in _events(session, _OF_CASE, tasks):
+        case_id = event.subject_id
+        yield HistoryEntry(event.at, event.actor, event.kind, tasks[case_id], case_id, event.data)
+    rows = {row.id: row for case in mine for row in decisions.of_case(session, case.id)}
+    for event in _events(session, (decisions.DECIDED, decisions.UNDONE), rows):
+        row = rows[event.subject_id]
+        data = _decision(row) if event.kind == decisions.DECIDED else {"batch": row.batch_id}
+        yield HistoryEntry(event.at, event.actor, event.kind, row.task, row.case_id, data)
+
+
+def _decision(row: DecisionRow) -> dict[str, Any]:
+    return {
+        "labels": row.labels,
+        "reasons": row.reasons,
+        "action": row.action,
+        "comment": row.comment,
+        "notice": row.notice,
+        "role": row.role,
+        "start_s": row.start_s,
+        "end_s": row.end_s,
+        "correction": row.correction,
+        "batch": row.batch_id,
+    }
+
+
+def _verdicts(session: Session, video: VideoRow, mine: Sequence[CaseRow]) -> Iterator[HistoryEntry]:
+    """What the machine said, and where it sent the case."""
+    tasks = {case.id: case.task for case in mine}
+    scored = _events(session, (SCORED,), [video.id])
+    query = select(VerdictRow).where(VerdictRow.case_id.in_(tasks)).order_by(VerdictRow.id)
+    for row in session.scalars(query):
+        # The event ends the transaction that stored the verdict.
+        by = next((event.actor for event in scored if event.at >= row.created_at), "worker")
+        data = _verdict(session, row)
+        yield HistoryEntry(row.created_at, by, SCORED, tasks[row.case_id], row.case_id, data)
+
+
+def _verdict(session: Session, row: VerdictRow) -> dict[str, Any]:
+    stages = {"prefilter": row.prefilter_id, "mllm": row.mllm_id}
+    said = {
+        stage: assessments.get(session, assessment_id)
+        for stage, assessment_id in stages.items()
+        if assessment_id is not None
+    }
+    return {
+        "verdict": row.verdict,
+        "probability": row.probability,
+        "policies": {
+            policy: {stage: score.get(stage) for stage in ("prefilter", "mllm", "final")}
+            for policy, score in row.policies.items()
+            if score.get("final") is not None
+        },
+        "models": {stage: found.model_version for stage, found in said.items()},
+        "route": row.route["name"],
+        "rule": row.route["rule"],
+        "version": row.route["version"],
+        "reason": row.route["reason"],
+        "audit": bool(row.route["audit"]),
+    }
+
+
+def _notes(session: Session, mine: Sequence[CaseRow]) -> Iterator[HistoryEntry]:
+    tasks = {case.id: case.task for case in mine}
+    for row in session.scalars(select(NoteRow).where(NoteRow.case_id.in_(tasks))):
+        data = {"text": row.text}
+        yield HistoryEntry(row.at, row.author, NOTED, tasks[row.case_id], row.case_id, data)
+
+
+def _head(case: CaseRow) -> CaseHead:
+    return CaseHead(
+        case.id,
+        case.task,
+        case.state,
+        case.verdict,
+        case.probability,
+        case.route,
+        case.queue,
+        case.assigned_to,
+    )

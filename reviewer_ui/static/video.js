@@ -1,0 +1,41 @@
+/* One video: asks for what happened to it, again whenever somebody comes back to the page. */
+(() => {
+  const V = window.CoefVQ;
+
+  V.boots.video = (page, server) => {
+    const id = new URLSearchParams(location.search).get("id") || "";
+    let revealed = false;
+
+    function reveal() {
+      const still = page.querySelector(".still[data-do=reveal]");
+      still?.setAttribute("aria-pressed", String(revealed));
+    }
+    function failed(text) {
+      const line = document.createElement("p");
+      const back = document.createElement("a");
+      line.className = "none-found";
+      back.href = "/library";
+      back.textContent = "Go to the library";
+      line.append(`${text} `, back);
+      page.querySelector("#video-empty").replaceChildren(line);
+      page.classList.add("ready", "failed");
+    }
+    async function load() {
+      if (!id) { failed("No video is named in the address."); return; }
+      const answer = await V.call(server, "tell", { id });
+      if (!answer) { if (!page.classList.contains("ready")) failed("The server did not answer."); return; }
+      if (answer.error) { failed(answer.error); return; }
+      V.apply(answer.regions);
+      page.querySelector("#video-empty").replaceChildren();
+      page.classList.remove("failed");
+      document.title = `${answer.title} – COEF-VQ Review`;
+      reveal();
+      page.classList.add("ready");
+    }
+    page.addEventListener("click", (event) => {
+      if (event.target.closest("[data-do=reveal]")) { revealed = !revealed; reveal(); }
+    });
+    document.addEventListener("visibilitychange", () => { if (!document.hidden) load(); });
+    load();
+  };
+})();
