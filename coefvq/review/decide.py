@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from coefvq import taxonomy
 from coefvq.errors import DecisionRefused, LeaseLost
 from coefvq.review import case_view, queue, queues
 from coefvq.review.access import Actor, Permission, require
@@ -16,6 +17,7 @@ from coefvq.review.form import (
     DEFAULT_ACTION,
     NOTICE_LIMIT,
     action_name,
+    full_labels,
     notice_for,
     reasons_for,
 )
@@ -75,7 +77,7 @@ def submit(
     try:
         row = _store(store, settings, actor, case_id, token, form)
     except LeaseLost:
-        sent_before = _same_answer(store, actor, case_id, token)
+        sent_before = _same_answer(store, actor, case_id, token, form)
         if sent_before is None:
             queue.save_draft(store, actor, case_id, form)
             raise
@@ -169,12 +171,16 @@ def _ask_again(session: Session, case: CaseRow, actor: Actor) -> None:
     cases.queue(session, case)
 
 
-def _same_answer(store: Store, actor: Actor, case_id: str, token: int) -> DecisionRow | None:
-    """The decision that this actor took under this very lease, if it stands."""
+def _same_answer(
+    store: Store, actor: Actor, case_id: str, token: int, form: DecisionForm
+) -> DecisionRow | None:
+    """The decision that this actor took under this very lease, if it stands and says the same."""
     with store.read() as session:
         row = decisions.standing(session, case_id)
-    mine = row is not None and row.reviewer == actor.name
-    return row if mine and row is not None and row.snapshot.get("lease_token") == token else None
+    if row is None or row.reviewer != actor.name or row.snapshot.get("lease_token") != token:
+        return None
+    sent = (full_labels(form, taxonomy.task(row.task)), form.action, storable(form.comment) or "")
+    return row if sent == (row.labels, row.action, row.comment) else None
 
 
 def _store(

@@ -137,6 +137,18 @@ def test_the_same_answer_sent_twice_is_stored_once(
     assert (len(view.decisions), view.draft) == (1, None)
 
 
+def test_another_answer_under_the_same_lease_is_late_and_kept(
+    store: Store, settings: Settings, case_id: str
+) -> None:
+    """Two tabs of one person: the second must not be told that its answer was stored."""
+    token = token_of(store, settings, case_id)
+    decide.submit(store, settings, ANN, case_id, token, REMOVE)
+    with pytest.raises(LeaseLost):
+        decide.submit(store, settings, ANN, case_id, token, DecisionForm({}, "keep"))
+    view = case_view.view(store, settings, ANN, case_id)
+    assert len(view.decisions) == 1 and view.draft is not None and view.draft.action == "keep"
+
+
 def test_an_answer_sent_again_after_its_undo_is_late(
     store: Store, settings: Settings, case_id: str
 ) -> None:

@@ -47,7 +47,7 @@ def test_the_more_interesting_case(cases, expected):
 def test_a_card_says_what_is_known():
     text = plain(grid.card(ITEM))
     assert text == ("1:05 a title to review icd 0.87 sent to a person "
-                    "ucc 0.22 passed automatically")  # fmt: skip
+                    "ucc 0.22 passed automatically Find similar History")  # fmt: skip
     assert 'href="/?case=c1"' in grid.card(ITEM)
 
 
@@ -96,7 +96,9 @@ def test_hostile_text_never_becomes_markup():
     ],
 )
 def test_pages(total, offset, count, expected):
-    markup = grid.pages(LibraryPage((ITEM,) * count, total, offset), 48)
+    markup = grid.pages(
+        LibraryPage((ITEM,) * count, total, offset, following=total > offset + count), 48
+    )
     assert plain(markup) == expected
     assert markup.count("disabled") == (1 if expected else 0)
 
