@@ -19,6 +19,7 @@ COMMANDS = {
     "status": ("coefvq.cli.library", "status", "Count videos, jobs, cases and decisions."),
     "serve": ("coefvq.cli.serve", "serve", "Serve the review app."),
     "user": ("coefvq.cli.user", "user", "Add, list, disable and enable people."),
+    "queue": ("coefvq.cli.queue", "queue", "Set up the queues that cases wait in."),
     "routing": ("coefvq.cli.routing", "routing", "Fit, replay and publish routing policies."),
     "train": ("coefvq.cli.train", "train", "Train the prefilter or the MLLM."),
     "export": ("coefvq.cli.export", "export", "Export labelled corrections."),
