@@ -162,7 +162,7 @@ def test_an_export_without_decisions_says_so(home: Path, tmp_path: Path) -> None
             ["export", "--format", "cvs", "--out", "x"], "Did you mean 'csv'", id="format"
         ),
         pytest.param(["train", "prefliter", "--data", "."], "Did you mean 'prefilter'", id="model"),
-        pytest.param(["serve", "--host", "0.0.0.0"], "Bind 127.0.0.1", id="beyond loopback"),
+        pytest.param(["serve", "--host", "0.0.0.0"], "coefvq user add", id="beyond loopback"),
         pytest.param(["ingest", "--manifest", "no.csv"], "No such manifest", id="manifest"),
     ],
 )
