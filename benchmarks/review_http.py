@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import random
 import re
 import socket
 import threading
@@ -37,6 +38,7 @@ def main() -> None:
     parser.add_argument("home", type=Path)
     parser.add_argument("--cases", type=int, default=100_000)
     parser.add_argument("--reviewers", type=int, default=20)
+    parser.add_argument("--think", type=float, default=5.0, help="seconds between decisions")
     parser.add_argument("--each", type=int, default=20, help="decisions of each reviewer")
     given = parser.parse_args()
     settings = Settings(home=given.home)
@@ -50,7 +52,7 @@ def main() -> None:
     try:
         url = f"http://127.0.0.1:{port}"
         component = _ready(url, tokens[0])
-        times = _decide(url, component, tokens, given.each)
+        times = _decide(url, component, tokens, given.each, given.think)
     finally:
         app.terminate()
         app.join()
@@ -99,11 +101,13 @@ def _ready(url: str, token: str) -> int:
     raise SystemExit("the app did not start")
 
 
-def _decide(url: str, component: int, tokens: list[str], each: int) -> dict[str, list[float]]:
+def _decide(
+    url: str, component: int, tokens: list[str], each: int, think: float
+) -> dict[str, list[float]]:
     times: dict[str, list[float]] = {"open_case": [], "submit": []}
     failures: list[str] = []
     threads = [
-        threading.Thread(target=_one, args=(url, component, token, each, times, failures))
+        threading.Thread(target=_one, args=(url, component, token, each, think, times, failures))
         for token in tokens
     ]
     for thread in threads:
@@ -120,6 +124,7 @@ def _one(
     component: int,
     token: str,
     each: int,
+    think: float,
     times: dict[str, list[float]],
     failures: list[str],
 ) -> None:
@@ -136,8 +141,10 @@ def _one(
             return dict(answer)
 
         try:
+            time.sleep(think * random.random())
             shown = call("open_case", {})
             for _ in range(each):
+                time.sleep(think * (0.5 + random.random()))
                 form = str(shown["regions"]["decision-form"])  # type: ignore[index]
                 held = re.search(r'data-token="(\d+)"', form)
                 if held is None:
