@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from coefvq import taxonomy
 from coefvq.domain import RouteName
 from coefvq.errors import SettingsError, StoreError, did_you_mean
+from coefvq.review import queues
 from coefvq.review.access import Actor, Permission, require
 from coefvq.review.library_items import items_of
 from coefvq.review.library_views import IngestProgress, JobView, LibraryPage
@@ -79,7 +80,7 @@ def list_videos(
         rows, total = videos.search(
             session,
             text=text,
-            where=where,
+            where=[*where, *queues.hidden_videos(session, actor)],
             offset=offset,
             limit=limit + 1,
             most=COUNTED if filtered else None,
@@ -171,12 +172,14 @@ def media_file(store: Store, settings: Settings, actor: Actor, video_id: str, ki
 
     Raises:
         StoreError: There is no such video or kind, or the file is not made yet.
+        NotAllowed: A case of it is in a restricted queue that is closed to the actor.
     """
     require(actor, Permission.VIEW)
     if kind not in FILES:
         raise StoreError(f"Unknown kind of file '{kind}'.{did_you_mean(kind, FILES)}")
     with store.read() as session:
         media = videos.get(session, video_id).media
+        queues.require_open_video(session, actor, video_id)
     original = kind == "original"
     name = media.file_name if original else getattr(media, kind)
     folder = settings.media_dir if original else settings.previews_dir

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_
+from sqlalchemy import ColumnElement, exists, or_
 from sqlalchemy.orm import Session
 
 from coefvq import taxonomy
@@ -18,7 +18,7 @@ from coefvq.store import cases, events
 from coefvq.store import queues as rows_of
 from coefvq.store.queues import AUDIT, MLLM_FAILED, NOT_COVERED, SECOND_LOOK
 from coefvq.store.session import Store
-from coefvq.store.tables import CaseRow, QueueRow, utcnow
+from coefvq.store.tables import CaseRow, QueueRow, VideoRow, utcnow
 from coefvq.store.text import storable
 
 RULES: dict[str, str] = {
@@ -148,6 +148,27 @@ def visible(session: Session, actor: Actor) -> ColumnElement[bool]:
     """Condition on ``CaseRow``: the actor may see it."""
     closed = closed_to(session, actor)
     return or_(CaseRow.queue.is_(None), CaseRow.queue.not_in(closed))
+
+
+def hidden_videos(session: Session, actor: Actor) -> list[ColumnElement[bool]]:
+    """Conditions on ``VideoRow`` that leave out what stands in a queue closed to the actor."""
+    closed = closed_to(session, actor)
+    if not closed:
+        return []
+    return [~exists().where(CaseRow.video_id == VideoRow.id, CaseRow.queue.in_(closed))]
+
+
+def require_open_video(session: Session, actor: Actor, video_id: str) -> None:
+    """Refuse the pictures and sound of a video that stands in a queue closed to the actor.
+
+    Raises:
+        NotAllowed: It does.
+    """
+    closed = closed_to(session, actor)
+    found = cases.of_video(session, video_id).values() if closed else ()
+    for case in found:
+        if case.queue in closed:
+            require_open(session, actor, case)
 
 
 def require_open(session: Session, actor: Actor, case: CaseRow) -> CaseRow:

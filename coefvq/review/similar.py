@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
+from coefvq.review import queues
 from coefvq.review.access import Actor, Permission, require
 from coefvq.review.library_items import items_of
 from coefvq.review.library_views import SimilarPage
@@ -34,7 +35,8 @@ def similar_to(
         alike = {video.sha256: 1.0}
         if wanted is not None:
             alike |= dict(embeddings.nearest(session, wanted, limit * _SPARE))
-        rows = _videos(session, alike, video.id)[:limit]
+        hidden = queues.hidden_videos(session, actor)
+        rows = _videos(session, alike, video.id, hidden)[:limit]
         shares = {row.id: alike[row.sha256] for row in rows}
         return SimilarPage(
             video_id=video.id,
@@ -45,10 +47,12 @@ def similar_to(
         )
 
 
-def _videos(session: Session, alike: dict[str, float], but: str) -> Sequence[VideoRow]:
+def _videos(
+    session: Session, alike: dict[str, float], but: str, where: Sequence[ColumnElement[bool]]
+) -> Sequence[VideoRow]:
     """Uploads of some media, the likest first, of the same media the newest first."""
     query = select(VideoRow).where(
-        VideoRow.sha256.in_(alike), VideoRow.id != but, VideoRow.status != videos.KEPT
+        VideoRow.sha256.in_(alike), VideoRow.id != but, VideoRow.status != videos.KEPT, *where
     )
     rows = session.scalars(query.order_by(VideoRow.id.desc()))
     return sorted(rows, key=lambda row: -alike[row.sha256])

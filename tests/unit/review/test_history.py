@@ -128,8 +128,11 @@ def test_nothing_of_a_restricted_queue_is_told_to_others(store: Store, settings:
     assert [head.task for head in found.cases] == ["ucc"]
     assert found.hidden == 1
     assert {entry.task for entry in found.entries} == {None, "ucc"}
-    item = library.list_videos(store, settings, outsider).items[0]
-    assert ([badge.task for badge in item.cases], item.status) == (["ucc"], "to_review")
+    assert library.list_videos(store, settings, outsider).items == ()
+    assert library.list_videos(store, settings, outsider, text="clip").total == 0
+    assert library.list_videos(store, settings, LOCAL).total == 1
+    with pytest.raises(NotAllowed, match="restricted queue"):
+        library.media_file(store, settings, outsider, video_of(store, case_id), "poster")
 
 
 def test_other_videos_are_not_told(store: Store, settings: Settings) -> None:
