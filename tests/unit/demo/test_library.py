@@ -16,7 +16,7 @@ from coefvq.errors import MediaError
 from coefvq.settings import Settings
 from coefvq.store import leases
 from coefvq.store.session import Store, open_store
-from coefvq.store.tables import CaseRow, EventRow, JobRow, MediaRow, VideoRow
+from coefvq.store.tables import CaseRow, EventRow, JobRow, MediaRow, VideoRow, VideoTextRow
 
 FIRST = Recipe(Footage("world.mp4"), seconds=1.0, size=(320, 180))
 OTHER = Recipe(Footage("world.mp4", 9.0), seconds=1.0, size=(320, 180))
@@ -79,7 +79,7 @@ def test_second_start_adds_nothing(settings: Settings, store: Store) -> None:
 def test_deleted_clip_does_not_come_back(settings: Settings, store: Store) -> None:
     gone = ensure_demo(settings, store)[1]
     with store.write() as session:
-        for table in (JobRow, CaseRow):
+        for table in (JobRow, CaseRow, VideoTextRow):
             for row in session.scalars(select(table).where(table.video_id == gone)):
                 session.delete(row)
         session.delete(session.get_one(VideoRow, gone))

@@ -170,7 +170,7 @@ def test_a_killed_transaction_leaves_neither_decision_nor_step(
         raise RuntimeError("killed")
 
     with monkeypatch.context() as patch:
-        patch.setattr(leases, "release", killed)
+        patch.setattr(leases, "end", killed)
         with pytest.raises(RuntimeError, match="killed"):
             world.decide(case_id)
     with world.store.read() as session:
