@@ -159,7 +159,7 @@
         page.querySelector("#library-similar a")?.focus();
       }),
       whole: () => go("", toFirst),
-      "open-filter": (link) => { V.openPanel()?.close(); go(new URL(link.href).search.slice(1)); },
+      "open-filter": (link) => { V.closePanel(); go(new URL(link.href).search.slice(1)); },
       "retry-all": () => act("retry_all"),
       retry: (button) => { button.disabled = true; act("retry", { job: button.dataset.job }); },
       "undo-batch": async () => { V.quiet();

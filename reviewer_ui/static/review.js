@@ -161,7 +161,7 @@
       }
     });
     async function choose(queue) {
-      V.openPanel()?.close();
+      V.closePanel();
       await form.flush();
       ask("choose_queue", { ...here(), queue });
     }
@@ -192,7 +192,7 @@
       if (panel) {
         if (typing(element) || !["help", "case", "queues"].includes(name)) return;
         event.preventDefault();
-        panel.close();
+        V.closePanel();
         return;
       }
       if (form.skipping) {

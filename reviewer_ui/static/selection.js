@@ -46,7 +46,7 @@
       if (!answer || answer.error) return;
       chosen.clear();
       form.reset();
-      panel.close();
+      V.closePanel();
     });
     return () => { say.textContent = ""; draw(); V.panel("decide-panel"); };
   }

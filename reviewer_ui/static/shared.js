@@ -138,17 +138,31 @@
 
   /* Dialogs: one at a time. */
   const openPanel = () => document.querySelector(".cv dialog[open]");
-  function panel(id) {
+  /* A browser leaves the focus inside a closed dialog until it draws again: a key pressed
+     meanwhile would go to a field that nobody sees. */
+  function closePanel() {
     const open = openPanel();
-    if (open) open.close();
+    if (!open) return;
+    open.close();
+    if (open.contains(document.activeElement)) document.activeElement.blur();
+  }
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || event.isComposing || !openPanel()) return;
+    event.preventDefault();
+    event.stopPropagation();
+    closePanel();
+  }, true);
+  function panel(id) {
+    const before = openPanel();
+    closePanel();
     const wanted = document.getElementById(id);
-    if (wanted && wanted !== open) wanted.showModal();
+    if (wanted && wanted !== before) wanted.showModal();
   }
   const help = () => panel("keyboard-help");
 
   const boots = {};
   window.CoefVQ = {
-    apply, call, clock, help, notify, openPanel, panel, quiet, setTheme, store, toggleTheme, boots,
+    apply, call, clock, help, notify, closePanel, openPanel, panel, quiet, setTheme, store, toggleTheme, boots,
     boot(element, server) {
       showTheme();
       const page = element.querySelector(".cv");
@@ -156,7 +170,7 @@
         const name = event.target.closest("[data-do]")?.dataset.do;
         if (name === "theme" && page.dataset.page !== "review") toggleTheme();
         if (name === "help") help();
-        if (name === "close-help" || name === "close-panel") openPanel()?.close();
+        if (name === "close-help" || name === "close-panel") closePanel();
       });
       boots[page?.dataset.page]?.(page, server);
     },

@@ -357,10 +357,6 @@ def test_filters_are_saved_opened_and_deleted(page, app):
     assert page.evaluate("window.pwned") is None
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="Not steady yet: about one run in four misses a part of the page; why is not known.",
-)
 def test_similar_videos_are_a_link(page, app, world):
     with world.store.write() as session:
         for at, name in enumerate(("argument", "quiet", "audit")):
@@ -381,10 +377,6 @@ def test_similar_videos_are_a_link(page, app, world):
     shown(page, 2)
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="Not steady yet: about one run in four misses a part of the page; why is not known.",
-)
 def test_what_cannot_be_compared_says_so(page, app, world):
     open_library(page, app, f"?similar={world.ids['waiting']}")
     assert "It was not compared" in page.inner_text("#library-empty")

@@ -157,10 +157,6 @@ def test_less_motion_where_it_is_asked_for(page, app, world):
     assert moving == 0
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="Not steady yet: about one run in four misses a part of the page; why is not known.",
-)
 def test_while_a_case_is_fetched_its_place_is_kept(page, app, world):
     held = []
     page.route(CALLS, lambda route: held.append(route))

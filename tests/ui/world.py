@@ -41,9 +41,15 @@ HOSTILE = "<img src=x onerror=window.pwned=1> {{7*7}} ${window.pwned=2} `x` \\u0
 FPS, SIDE = 12, (320, 180)
 
 
-def make_clip(path: Path, seconds: float = 3.0, hue: int = 0, sound: bool = True) -> Path:
-    """Write a small MP4 that browsers play: a disc that moves over a coloured ground."""
+def make_clip(
+    path: Path, seconds: float = 3.0, hue: int = 0, sound: bool = True, tag: str = ""
+) -> Path:
+    """Write a small MP4 that browsers play: a disc that moves over a coloured ground.
+
+    Another ``tag`` makes another file: what is stored of a file belongs to all videos of its bytes.
+    """
     with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
+        container.metadata["comment"] = tag
         video = container.add_stream("libx264", rate=FPS)
         video.width, video.height, video.pix_fmt = *SIDE, "yuv420p"
         audio = container.add_stream("aac", rate=16000, layout="mono") if sound else None
@@ -110,7 +116,7 @@ def add(
     """Register a real clip with previews, and store a result for it where one is given."""
     folder = world.settings.previews_dir
     folder.mkdir(parents=True, exist_ok=True)
-    source = make_clip(world.settings.home / f"{name}.mp4", seconds, hue, sound)
+    source = make_clip(world.settings.home / f"{name}.mp4", seconds, hue, sound, name)
     proxy = folder / f"{name}.mp4"
     proxy.write_bytes(source.read_bytes())
     poster = save_still(folder / f"{name}.jpg", hue)
