@@ -22,6 +22,7 @@ from reviewer_ui.pages.admin import admin_page
 from reviewer_ui.pages.library import library_page
 from reviewer_ui.pages.review import review_page
 from reviewer_ui.pages.video import video_page
+from reviewer_ui.password import password_router
 from reviewer_ui.theme import STATIC, STATIC_PATH, gradio_theme
 from reviewer_ui.upload_route import clean, upload_router
 from reviewer_ui.who import Identify
@@ -63,6 +64,7 @@ def build_app(settings: Settings, store: Store, host: str = "127.0.0.1") -> Fast
     blocks = build_blocks(store, settings)
     app = FastAPI(title=TITLE, docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(login_router(store, settings))
+    app.include_router(password_router(store, settings))
     app.include_router(media_router(store, settings))
     app.include_router(upload_router(store, settings))
     app.mount(STATIC_PATH, StaticFiles(directory=STATIC), name="ui")

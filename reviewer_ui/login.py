@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
@@ -19,12 +19,18 @@ from coefvq.review.access import LOCAL, Actor, Permission
 from coefvq.review.sign_in import SignInRefused
 from coefvq.settings import Settings
 from coefvq.store.session import Store
+from reviewer_ui.forms import posted_fields
 from reviewer_ui.markup import NOTHING, Markup, h
 from reviewer_ui.theme import head
-from reviewer_ui.who import COOKIE, HEALTH_PATH, LOGIN_PATH, LOGOUT_PATH, WHO_PATH, actor_of
-
-FORM_LIMIT = 8192
-"""Bytes of the login form."""
+from reviewer_ui.who import (
+    COOKIE,
+    HEALTH_PATH,
+    LOGIN_PATH,
+    LOGOUT_PATH,
+    PASSWORD_PATH,
+    WHO_PATH,
+    actor_of,
+)
 
 
 def who_chip(actor: Actor) -> Markup:
@@ -33,10 +39,12 @@ def who_chip(actor: Actor) -> Markup:
     if actor == LOCAL:  # nobody signs in
         return link
     return h(
-        '<form class="who" method="post" action="{}">{}<span title="{}">{}</span>'
+        '<form class="who" method="post" action="{}">{}'
+        '<a class="quiet name" href="{}" title="{}. Change your password">{}</a>'
         '<button type="submit" class="quiet">Sign out</button></form>',
         LOGOUT_PATH,
         link,
+        PASSWORD_PATH,
         ", ".join(sorted(actor.roles)),
         actor.name,
     )
@@ -84,19 +92,6 @@ def login_page(wanted: str, name: str = "", error: str = "", *, ask: bool = Fals
     )
 
 
-async def _form(request: Request) -> dict[str, str]:
-    """Read the posted fields; too long or no form at all is an empty one."""
-    body = await request.body()
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/x-www-form-urlencoded" or len(body) > FORM_LIMIT:
-        return {}
-    try:
-        fields = parse_qs(body.decode("utf-8"), keep_blank_values=True, max_num_fields=10)
-    except ValueError:
-        return {}
-    return {name: values[0] for name, values in fields.items()}
-
-
 def _page(page: Markup, status: int = 200) -> Response:
     return HTMLResponse(page, status, {"cache-control": "no-store"})
 
@@ -132,7 +127,7 @@ def login_router(store: Store, settings: Settings) -> APIRouter:
     @router.post(LOGIN_PATH)
     async def enter(request: Request) -> Response:
         """Check name and password; the browser always gets a new token."""
-        form = await _form(request)
+        form = await posted_fields(request)
         name, wanted = form.get("name", "").strip(), local_path(form.get("next", "/"))
         try:
             token = await run_in_threadpool(

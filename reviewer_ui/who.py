@@ -18,7 +18,7 @@ from coefvq.store.session import Store
 
 COOKIE = "coefvq_sign_in"
 LOGIN_PATH, HEALTH_PATH, STATIC_PREFIX = "/login", "/health", "/ui/"
-WHO_PATH, LOGOUT_PATH = "/who", "/logout"
+WHO_PATH, LOGOUT_PATH, PASSWORD_PATH = "/who", "/logout", "/password"
 NO_PAGES = ("/media/", "/gradio_api/", "/upload")
 """Where a browser that is not signed in gets 401 and never the login page."""
 

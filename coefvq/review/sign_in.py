@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from coefvq.errors import CoefVQError
+from coefvq.errors import CoefVQError, SettingsError
 from coefvq.review import passwords
-from coefvq.review.access import ROLES, Actor
+from coefvq.review.access import ROLES, Actor, Permission, require
 from coefvq.review.users import NAME
 from coefvq.settings import Settings
 from coefvq.store import events, people
@@ -73,6 +73,47 @@ def who(store: Store, settings: Settings, token: str, now: datetime | None = Non
     if moment - row.last_seen_at >= SEEN_EVERY:
         _seen(store, row.token_hash, moment)
     return _actor(user)
+
+
+def change_password(
+    store: Store,
+    settings: Settings,
+    actor: Actor,
+    token: str,
+    old: str,
+    new: str,
+    now: datetime | None = None,
+) -> None:
+    """Give the actor the password they chose; it ends their sign-ins in other browsers.
+
+    A wrong old password counts as a wrong sign-in.
+
+    Args:
+        token: This browser's; it stays signed in.
+
+    Raises:
+        NotAllowed: The actor may not even look.
+        SignInRefused: The old password is wrong, or the account is locked.
+        SettingsError: The new password does not fit, or is the old one.
+    """
+    require(actor, Permission.VIEW)
+    made = passwords.hash_of(passwords.check(actor.name, new))
+    if new == old:
+        raise SettingsError("The new password is the old one. Choose another one.")
+    moment = now or utcnow()
+    stored, locks = _count_a_try(store, settings, actor.name, moment)
+    if not passwords.fits(stored, old):
+        if locks:
+            _log_lock(store, actor.name, moment)
+        raise SignInRefused("The old password is wrong, or the account is locked by now.")
+    with store.write() as session:
+        user = _find(session, actor.name)
+        if user is None or user.disabled or user.password_hash != stored:
+            raise _refused(settings)  # changed while the password was being checked
+        user.password_hash, user.failures, user.locked_until = made, 0, None
+        ended = people.end_sign_ins(session, actor.name, but=digest(token))
+        data = {"sign_ins_ended": ended}
+        events.append(session, actor.name, "user.password_changed", "user", actor.name, data)
 
 
 def sign_out(store: Store, token: str) -> None:

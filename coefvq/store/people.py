@@ -49,9 +49,15 @@ def sign_ins(session: Session, now: datetime, idle_since: datetime) -> list[Sign
     return list(session.scalars(query.order_by(SignInRow.last_seen_at.desc())))
 
 
-def end_sign_ins(session: Session, user: str, *, before: datetime | None = None) -> int:
-    """Remove a user's sign-ins, or only those that end before a time; returns how many."""
-    query = select(SignInRow.token_hash).where(SignInRow.user == user)
+def end_sign_ins(
+    session: Session, user: str, *, before: datetime | None = None, but: str = ""
+) -> int:
+    """Remove a user's sign-ins, or only those that end before a time; returns how many.
+
+    Args:
+        but: Hash of a token that stays.
+    """
+    query = select(SignInRow.token_hash).where(SignInRow.user == user, SignInRow.token_hash != but)
     if before is not None:
         query = query.where(SignInRow.expires_at <= before)
     hashes = list(session.scalars(query))

@@ -338,3 +338,28 @@ def test_the_login_page_works_without_scripts_and_on_a_phone(browser, team):
         page.get_by_role("button", name="Sign in").click()
         assert page.url == f"{running.url}/library"
     context.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_person_changes_their_password(page, team, scheme):
+    page.emulate_media(color_scheme=scheme)
+    with Running(team) as running:
+        page.goto(running.url)
+        page.fill("#login-user", "reviewer")
+        page.fill("#login-password", PASSWORD)
+        page.click("#login-submit")
+        page.click("#who .name")
+        page.fill("#password-old", PASSWORD)
+        page.fill("#password-new", "another password")
+        page.fill("#password-again", "another passwort")
+        page.click("#password-submit")
+        assert "the same twice" in page.inner_text("#login-error")
+        page.fill("#password-old", PASSWORD)
+        page.fill("#password-new", "another password")
+        page.fill("#password-again", "another password")
+        page.click("#password-submit")
+        page.wait_for_selector("#password-done")
+    with pytest.raises(sign_in.SignInRefused):
+        sign_in.sign_in(team.store, team.settings, "reviewer", PASSWORD)
+    assert sign_in.sign_in(team.store, team.settings, "reviewer", "another password")

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from coefvq.errors import SettingsError
 from coefvq.review import passwords, sign_in, users
 from coefvq.review.sign_in import SignInRefused
 from coefvq.review.users import OPERATOR
@@ -270,3 +271,56 @@ def test_ended_sign_ins_are_cleared_away(ann: Store, settings: Settings) -> None
     sign_in.sign_in(ann, settings, "ann", PASSWORD, later(hours=25))
     with ann.read() as session:
         assert session.query(SignInRow).count() == 1
+
+
+NEW = "a new password"
+
+
+def people_signed_in(store: Store) -> int:
+    with store.read() as session:
+        return session.query(SignInRow).count()
+
+
+def test_changing_ones_password_ends_the_other_sign_ins_only(ann):
+    settings = Settings()
+    here, there = (sign_in.sign_in(ann, settings, "ann", PASSWORD, NOW) for _ in range(2))
+    actor = sign_in.who(ann, settings, here, NOW)
+    sign_in.change_password(ann, settings, actor, here, PASSWORD, NEW, NOW)
+    assert name_of(ann, settings, here, NOW) == "ann"
+    assert name_of(ann, settings, there, NOW) is None
+    with pytest.raises(SignInRefused):
+        sign_in.sign_in(ann, settings, "ann", PASSWORD, NOW)
+    assert sign_in.sign_in(ann, settings, "ann", NEW, NOW)
+    with ann.read() as session:
+        kinds = [event.kind for event in events.of_subject(session, "user", "ann")]
+    assert "user.password_changed" in kinds
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "error", "words"),
+    [
+        (WRONG, NEW, SignInRefused, "old password is wrong"),
+        ("", NEW, SignInRefused, "old password is wrong"),
+        (PASSWORD, PASSWORD, SettingsError, "the old one"),
+        (PASSWORD, "short", SettingsError, "10 to 1024"),
+    ],
+    ids=["wrong", "empty", "same", "short"],
+)
+def test_a_password_that_cannot_be_changed_stays(ann, old, new, error, words):
+    settings = Settings()
+    token = sign_in.sign_in(ann, settings, "ann", PASSWORD, NOW)
+    actor = sign_in.who(ann, settings, token, NOW)
+    with pytest.raises(error, match=words):
+        sign_in.change_password(ann, settings, actor, token, old, new, NOW)
+    assert sign_in.sign_in(ann, settings, "ann", PASSWORD, NOW)
+
+
+def test_guessing_the_old_password_locks(ann):
+    settings = Settings(sign_in_failures=3)
+    token = sign_in.sign_in(ann, settings, "ann", PASSWORD, NOW)
+    actor = sign_in.who(ann, settings, token, NOW)
+    for _ in range(3):
+        with pytest.raises(SignInRefused):
+            sign_in.change_password(ann, settings, actor, token, WRONG, NEW, NOW)
+    with pytest.raises(SignInRefused):
+        sign_in.change_password(ann, settings, actor, token, PASSWORD, NEW, NOW)
