@@ -22,6 +22,8 @@ from coefvq.store.session import Store
 from coefvq.store.tables import CaseRow, DraftRow, ExposureRow, utcnow
 
 LONGEST_NOTE_S = 60.0
+CLOCK_SLACK_S = 1.0
+"""A page counts whole seconds: what it sends may be a little more than went by."""
 WARN_SHARE = 0.8
 
 
@@ -82,6 +84,8 @@ def note(
 ) -> Exposure:
     """Add seconds that the actor looked at a revealed case; mild cases add nothing.
 
+    Two windows side by side send the same seconds: they count once.
+
     Raises:
         NotAllowed: The actor does not review.
         BadExposure: The seconds are not 0 to 60.
@@ -93,8 +97,9 @@ def note(
     moment = now or utcnow()
     with store.write() as session:
         severity = severity_of(session, cases.get(session, case_id), actor.name)
-        if seconds > 0 and severity >= settings.exposure_severity:
-            _add(session, settings, actor.name, case_id, severity, seconds, moment)
+        new = min(seconds, _since_last(session, actor.name, moment))
+        if new > 0 and severity >= settings.exposure_severity:
+            _add(session, settings, actor.name, case_id, severity, new, moment)
         return _state(session, settings, actor.name, moment)
 
 
@@ -144,6 +149,14 @@ def today(
     with store.read() as session:
         names = people.exposed_people(session, moment - _shift(settings))
         return [PersonExposure(n, _state(session, settings, n, moment)) for n in names]
+
+
+def _since_last(session: Session, reviewer: str, now: datetime) -> float:
+    """Seconds that can have gone by since the last note."""
+    last = people.last_exposed(session, reviewer)
+    if last is None:
+        return LONGEST_NOTE_S
+    return max(0.0, (now - last).total_seconds()) + CLOCK_SLACK_S
 
 
 def _add(

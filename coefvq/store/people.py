@@ -83,6 +83,11 @@ def exposed(session: Session, reviewer: str, since: datetime) -> float:
     return float(session.scalars(query).one())
 
 
+def last_exposed(session: Session, reviewer: str) -> datetime | None:
+    """When somebody's exposure was last noted."""
+    return session.scalar(select(func.max(ExposureRow.at)).where(ExposureRow.reviewer == reviewer))
+
+
 def exposed_people(session: Session, since: datetime) -> Sequence[str]:
     """Names of everyone with an exposure after a time."""
     query = select(ExposureRow.reviewer).where(ExposureRow.at > since).distinct()

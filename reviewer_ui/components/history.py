@@ -19,12 +19,13 @@ Words = tuple[object, object]
 
 
 def poster(video: VideoView) -> Markup:
-    """The still, blurred until it is asked for."""
+    """The still, blurred until it is asked for; the script plays the proxy in its place then."""
     if video.poster is None:
         return h('<div class="still none">no preview yet</div>')
     return h(
-        '<button type="button" class="still" data-do="reveal" aria-pressed="false">'
+        '<button type="button" class="still" data-do="reveal" aria-pressed="false"{}>'
         '<img src="{}" alt=""><span class="veil-word">Blurred. Click to reveal</span></button>',
+        h(' data-proxy="{}"', media_url(video.id, "proxy")) if video.proxy else NOTHING,
         media_url(video.id, "poster"),
     )
 

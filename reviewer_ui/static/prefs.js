@@ -19,7 +19,11 @@
       if (!values) return;
       Object.assign(this.values, values, this.changes);
       const local = V.store.get("coefvq-theme");
-      if (values.theme !== "system" || !local) V.setTheme(this.values.theme);
+      if (V.store.get("coefvq-theme-chosen") === "here" && local) {  // on another page
+        V.store.set("coefvq-theme-chosen", "");
+        this.set({ theme: local });
+      }
+      if (this.values.theme !== "system" || !local) V.setTheme(this.values.theme);
       this.copy();
     }
     copy() { V.store.set(COPY, JSON.stringify(this.values)); }

@@ -168,7 +168,10 @@
       const page = element.querySelector(".cv");
       page?.addEventListener("click", (event) => {
         const name = event.target.closest("[data-do]")?.dataset.do;
-        if (name === "theme" && page.dataset.page !== "review") toggleTheme();
+        if (name === "theme" && page.dataset.page !== "review") {
+          toggleTheme();
+          store.set("coefvq-theme-chosen", "here");  // Review tells the server
+        }
         if (name === "help") help();
         if (name === "close-help" || name === "close-panel") closePanel();
       });

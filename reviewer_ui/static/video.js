@@ -8,7 +8,26 @@
 
     function reveal() {
       const still = page.querySelector(".still[data-do=reveal]");
-      still?.setAttribute("aria-pressed", String(revealed));
+      if (!still) return;
+      still.setAttribute("aria-pressed", String(revealed));
+      const { proxy } = still.dataset;
+      const playing = page.querySelector("#video-poster video");
+      still.hidden = revealed && Boolean(proxy);
+      if (!revealed) playing?.parentElement.remove();
+      else if (proxy && !playing) still.after(playerOf(proxy, still.querySelector("img").src));
+    }
+    function playerOf(proxy, poster) {
+      const box = document.createElement("div");
+      const video = Object.assign(document.createElement("video"), {
+        src: proxy, poster, controls: true, muted: true, playsInline: true, preload: "metadata",
+        disablePictureInPicture: true });
+      video.setAttribute("controlslist", "nodownload");
+      video.setAttribute("aria-label", "The video");
+      const hide = document.createElement("button");
+      Object.assign(hide, { type: "button", className: "quiet", textContent: "Blur it again" });
+      hide.dataset.do = "reveal";
+      box.append(video, hide);
+      return box;
     }
     function failed(text) {
       const line = document.createElement("p");

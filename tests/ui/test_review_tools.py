@@ -250,3 +250,18 @@ def test_an_emptied_notice_sends_none(page, app, world):
     wait_for_other_case(page, case_id)
     stored = standing(world, case_id)
     assert (stored.action, stored.notice) == ("remove", "")
+
+
+def test_a_theme_chosen_on_another_page_is_kept(page, app, world):
+    page.emulate_media(color_scheme="light")
+    theme = "document.documentElement.dataset.theme"
+    page.goto(f"{app}/library")
+    page.wait_for_selector(".cv.ready")
+    page.click("[data-do=theme]")
+    assert page.evaluate(theme) == "dark"
+    with page.expect_response(
+        lambda answer: "save_preferences" in (answer.request.post_data or "")
+    ):
+        open_case(page, app, world.case("argument"))
+    assert page.evaluate(theme) == "dark"
+    assert preferences.load(world.store, LOCAL)["theme"] == "dark"

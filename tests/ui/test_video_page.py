@@ -85,3 +85,18 @@ def test_a_phone_gets_no_sideways_scroll(page, app, decided):
     page.set_viewport_size({"width": 390, "height": 844})
     open_video(page, app, decided)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_the_picture_is_blurred_until_it_is_asked_for_and_plays_then(page, app, world):
+    page.goto(f"{app}/video?id={world.ids['argument']}")
+    page.wait_for_selector(".still img")
+    blurred = "getComputedStyle(document.querySelector('.still img')).filter"
+    assert "blur" in page.evaluate(blurred)
+    assert page.locator("#video-poster video").count() == 0
+    page.click(".still")
+    page.wait_for_function("document.querySelector('#video-poster video')?.readyState > 0")
+    assert page.evaluate("document.querySelector('#video-poster video').muted")
+    assert page.is_hidden(".still")
+    page.click("text=Blur it again")
+    assert page.is_visible(".still")
+    assert page.locator("#video-poster video").count() == 0

@@ -52,10 +52,12 @@ def severe(store: Store, settings: Settings, **changes: Any) -> str:
 
 def look(store: Store, settings: Settings, case: str, seconds: float, now: datetime = NOW,
          actor: Actor = ANN) -> Exposure:  # fmt: skip
-    for _ in range(int(seconds // 60)):
-        found = exposure.note(store, settings, actor, case, 60.0, now)
-    if seconds % 60:
-        found = exposure.note(store, settings, actor, case, seconds % 60, now)
+    """Notes of a minute at most, as a page sends them, the last one at ``now``."""
+    left = seconds
+    while left > 0:
+        part = min(left, 60.0)
+        left -= part
+        found = exposure.note(store, settings, actor, case, part, now - timedelta(seconds=left))
     return found
 
 
@@ -168,7 +170,7 @@ def test_a_pause_does_not_end_because_the_shift_moves_on(
     store: Store, settings: Settings, case: str
 ) -> None:
     look(store, settings, case, 200.0)
-    look(store, settings, case, 100.0, later(hours=7, minutes=59))
+    look(store, settings, case, 100.0, later(hours=7, minutes=55))
     with pytest.raises(Rest):
         require(store, settings, later(hours=8, minutes=5))
 
@@ -198,3 +200,19 @@ def test_leads_see_everyone_of_this_shift(store: Store, settings: Settings, case
     ]
     assert found == [("ann", 250.0, "warn"), ("bob", 30.0, "fine")]
     assert exposure.today(store, settings, LEAD, later(hours=9)) == []
+
+
+@pytest.mark.parametrize(
+    ("notes", "spent"),
+    [
+        ([(15, 0), (15, 15), (15, 30)], 45.0),
+        ([(15, 0), (15, 0.2), (15, 15), (15, 15.2)], 15 + 1.2 + 15 + 1.2),
+        ([(60, 0), (60, 1)], 62.0),
+        ([(15, 0), (5, 3600)], 20.0),
+    ],
+    ids=["one window", "two windows", "too fast", "long after"],
+)
+def test_the_same_seconds_count_once(store, settings, case, notes, spent) -> None:
+    for seconds, at in notes:
+        found = exposure.note(store, settings, ANN, case, float(seconds), later(seconds=at))
+    assert found.spent_s == pytest.approx(spent, abs=0.5)
