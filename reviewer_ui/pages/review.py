@@ -234,7 +234,7 @@ class ReviewPage:
         try:
             until = queue.heartbeat(self.store, self.settings, actor, case_id, token)
         except LeaseLost as error:
-            return {"error": f"{error} Your draft is kept.", "lost": True}
+            return {"error": str(error), "lost": True}
         return {"expires": until.timestamp()}
 
     def submit(self, actor: Actor, args: Args) -> Answer:
