@@ -155,5 +155,4 @@ def test_a_server_that_dies_in_the_middle_leaves_the_video_waiting(
     assert (icd.route.name, icd.verdict) == (RouteName.MLLM, Verdict.NEEDS_HUMAN)
     (warning,) = result.warnings
     assert warning.startswith("mllm_failed: No answer from") and "COEFVQ_MLLM" in warning
-    server.process.wait(timeout=60)
     assert len(waits) >= 2  # it was tried again
