@@ -7,6 +7,8 @@ PYTHON ?= python3.11
 PIP_INDEX_ARGS ?=
 HOST ?= 127.0.0.1
 PORT ?= 7860
+# Tests run in this many processes, each with one thread for its models.
+TEST_PROCESSES ?= 2
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -44,7 +46,7 @@ test-setup: $(VENV)/.installed-dev
 	@tools/debian_packages.sh $(DEBIAN_TEST_PACKAGES)
 
 test: test-setup  ## Everything the tests need, then all tests
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
 
 test-llamacpp: $(VENV)/.installed-dev  ## Endpoint backend against llama.cpp (builds for minutes)
 	tools/test_llamacpp.sh $(BIN)/python

@@ -306,7 +306,6 @@ def _set(column: str, value: object, where: str) -> Callable[[Traffic], None]:
         (_set("violation", 2.0, "labelled"), "the label is not 0 or 1"),
         (_set("outcome", "mllm", "all"), "auto_pass, auto_flag, human"),
     ],
-    ids=str,
 )
 def test_bad_columns_are_refused(change: Callable[[Traffic], None], word: str) -> None:
     traffic = _traffic(np.random.default_rng(2), 200, 0.3, 0.2)

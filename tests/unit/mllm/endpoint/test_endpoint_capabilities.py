@@ -232,7 +232,7 @@ def test_a_server_that_counts_no_tokens_gets_text_only() -> None:
         (["text", "image", "audio"], Form(STILLS, Sound.WAV), {"image_url", "input_audio"}),
         (["text", "image", "video"], Form(FILE), {"input_video", "image_url"}),
     ],
-    ids=str,
+    ids=["text", "stills", "stills and sound", "the file"],
 )
 def test_what_llamacpp_says_it_takes_is_all_that_is_tried(
     kinds: list[str], best: Form, tried: set[str]
