@@ -25,7 +25,7 @@ from reviewer_ui.pages.video import video_page
 from reviewer_ui.password import password_router
 from reviewer_ui.theme import STATIC, STATIC_PATH, gradio_theme
 from reviewer_ui.upload_route import clean, upload_router
-from reviewer_ui.who import Identify
+from reviewer_ui.who import PASSWORD_PATH, Identify
 
 TITLE = "COEF-VQ Review"
 
@@ -68,7 +68,7 @@ def build_app(settings: Settings, store: Store, host: str = "127.0.0.1") -> Fast
     app.include_router(media_router(store, settings))
     app.include_router(upload_router(store, settings))
     app.mount(STATIC_PATH, StaticFiles(directory=STATIC), name="ui")
-    app.add_middleware(Identify, settings, store, host, page_paths(blocks))
+    app.add_middleware(Identify, settings, store, host, page_paths(blocks) | {PASSWORD_PATH})
     app.add_middleware(Guard, names_of(settings, host), host in EVERY_ADDRESS)
     with warnings.catch_warnings():
         # It says that server-side rendering is off, which is what we ask for.

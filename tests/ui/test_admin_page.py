@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from coefvq.review import exposure, sign_in, users
 from coefvq.review.access import Actor
 from coefvq.review.sign_in import SignInRefused
 from coefvq.review.users import OPERATOR
-from coefvq.store.tables import QueueRow
+from coefvq.store.tables import QueueRow, utcnow
 from tests.people_fixtures import PASSWORD, add_one_a_role, quick_hashes
 from tests.ui.conftest import Running
 from tests.ui.world import World
@@ -29,8 +30,9 @@ def team(world: World) -> World:
     with world.store.write() as session:
         session.add(QueueRow(id="urgent", name="Urgent <b>", policies=[], rules=[], position=1))
     reviewer = Actor("reviewer", frozenset({"reviewer"}))
-    for _ in range(50):
-        exposure.note(world.store, world.settings, reviewer, world.case("argument"), 60.0)
+    for minutes in range(50, 0, -1):
+        then = utcnow() - timedelta(minutes=minutes)
+        exposure.note(world.store, world.settings, reviewer, world.case("argument"), 60.0, then)
     return world
 
 
