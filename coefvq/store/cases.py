@@ -178,3 +178,9 @@ def explained(session: Session, verdict: VerdictRow) -> bool:
 def video_of(session: Session, case: CaseRow) -> VideoRow:
     """The video of a case."""
     return session.get_one(VideoRow, case.video_id)
+
+
+def length_of(session: Session, case: CaseRow) -> float | None:
+    """How long a case's video is, seconds; ``None`` where nobody has looked into the file yet."""
+    info = video_of(session, case).media.info
+    return info["duration_s"] if info else None

@@ -79,8 +79,10 @@ def undone_at(session: Session, decision_ids: list[str]) -> dict[str, datetime]:
 
 
 def last_by(session: Session, reviewer: str) -> DecisionRow | None:
-    """A reviewer's last decision that stands."""
-    query = select(DecisionRow).where(DecisionRow.reviewer == reviewer, stands())
+    """A reviewer's last decision that stands; adjudications and appeals are none."""
+    query = select(DecisionRow).where(
+        DecisionRow.reviewer == reviewer, DecisionRow.kind == "review", stands()
+    )
     newest = query.order_by(DecisionRow.decided_at.desc(), DecisionRow.id.desc())
     return session.scalars(newest.limit(1)).first()
 

@@ -15,7 +15,7 @@ from coefvq.store.leases import Lease
 from coefvq.store.tables import JobKind, JobRow, JobState, LeaseRow, utcnow
 
 MAX_ATTEMPTS = 3
-PRIORITY = {JobKind.INGEST: 0, JobKind.SCORE: 1, JobKind.EXPLAIN: 2}
+PRIORITY = {JobKind.INGEST: 0, JobKind.SCORE: 1, JobKind.EXPLAIN: 2, JobKind.FIGURES: 2}
 """Finish a video before starting the next; what a person waits for comes first."""
 
 

@@ -17,6 +17,7 @@ from coefvq.store import (
     events,
     search,
     signals_cache,
+    trials,
     videos,
 )
 from coefvq.store.tables import AssessmentRow, CaseRow, VerdictRow, VideoRow, new_id
@@ -128,7 +129,7 @@ def _judge(
     for task, answer in result.tasks.items():
         if task not in known:
             known[task] = cases.open_pending(session, video.id, [task])[0]
-        cases.add_verdict(
+        row = cases.add_verdict(
             session,
             known[task],
             answer,
@@ -137,5 +138,7 @@ def _judge(
             expensive_extractor=result.expensive.extractor if result.expensive else None,
             models=result.models,
         )
+        if answer.shadow is not None:
+            trials.keep_shadow(session, row.id, answer.shadow)
         cases.send(session, known[task], answer.route, priority(answer))
     return {task: known[task].id for task in result.tasks}

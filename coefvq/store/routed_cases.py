@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, aliased
 from coefvq.domain import Route
 from coefvq.store import codec
 from coefvq.store.decisions import VIOLATION
+from coefvq.store.periods import made_in
 from coefvq.store.tables import AssessmentRow, CaseRow, DecisionRow, VerdictRow, VideoRow
 
 
@@ -48,17 +49,22 @@ class DecidedCase:
     models: dict[str, Any]
 
 
-def of_task(session: Session, task: str) -> Iterator[RoutedCase]:
-    """Every scored case of a task, oldest first."""
-    query = _scored(select(CaseRow.id, VerdictRow.route, DecisionRow), task)
+def of_task(
+    session: Session, task: str, since: datetime | None = None, until: datetime | None = None
+) -> Iterator[RoutedCase]:
+    """Every scored case of a task, oldest first; of those whose verdict is of a period."""
+    # Not whole decisions: what was on the screen is long, and only its route counts here.
+    seen = DecisionRow.snapshot["route"].as_json()
+    query = _scored(select(CaseRow.id, VerdictRow.route, DecisionRow.labels, seen), task)
+    query = query.where(made_in(VerdictRow.id, VerdictRow.created_at, since, until))
     query = query.outerjoin(DecisionRow, DecisionRow.id == CaseRow.decision_id)
-    for case_id, route, decision in session.execute(query.execution_options(yield_per=1000)):
-        seen = _route(route, decision)
-        yield RoutedCase(case_id, seen, None if decision is None else _violated(decision))
+    for case_id, newest, labels, route in session.execute(query.execution_options(yield_per=1000)):
+        violation = None if labels is None else VIOLATION in labels.values()
+        yield RoutedCase(case_id, codec.route_from(route or newest), violation)
 
 
-def decided(session: Session, task: str) -> Iterator[DecidedCase]:
-    """Every decided case of a task, oldest first."""
+def decided(session: Session, task: str, since: datetime | None = None) -> Iterator[DecidedCase]:
+    """Every decided case of a task, oldest first; ``since``: whose first stage answered then."""
     first, second = aliased(AssessmentRow), aliased(AssessmentRow)
     query = _scored(select(VideoRow, VerdictRow, DecisionRow, first, second), task)
     query = (
@@ -66,6 +72,7 @@ def decided(session: Session, task: str) -> Iterator[DecidedCase]:
         .join(DecisionRow, DecisionRow.id == CaseRow.decision_id)
         .join(first, first.id == VerdictRow.prefilter_id)
         .outerjoin(second, second.id == VerdictRow.mllm_id)
+        .where(made_in(first.id, first.created_at, since))
     )
     rows = session.execute(query.execution_options(yield_per=500))
     for video, verdict, decision, one, two in rows:

@@ -9,10 +9,11 @@ from sqlalchemy.orm import Session
 
 from coefvq.domain import Stage
 from coefvq.errors import StoreError
-from coefvq.store import assessments, events
+from coefvq.store import assessments, events, trials
 from coefvq.store.tables import RoutingPolicyRow, RoutingPublicationRow
 
 PUBLISHED, ROLLED_BACK = "routing.published", "routing.rolled_back"
+KEPT = "routing.kept"
 
 
 def add(
@@ -38,6 +39,8 @@ def publish(
 ) -> RoutingPublicationRow:
     """Put a version in force for a task; its event names the models that answer now.
 
+    Trials of the task end: what they were held against is no longer in force.
+
     Raises:
         StoreError: There is no such version.
     """
@@ -47,7 +50,7 @@ def publish(
 def rollback(session: Session, task: str, actor: str, note: str = "") -> RoutingPublicationRow:
     """Put the version before the present one in force again, as a new publication.
 
-    A second call goes one further back. Nothing is deleted.
+    A second call goes one further back. Nothing is deleted. Trials of the task end.
 
     Raises:
         StoreError: No version was in force before the present one.
@@ -119,6 +122,17 @@ def other_models(session: Session, task: str, version: str) -> dict[str, str]:
     return {stage: now[stage] for stage in then if now.get(stage, then[stage]) != then[stage]}
 
 
+def before(session: Session, task: str) -> str | None:
+    """The version that a rollback would put in force; ``None``: there is no way back."""
+    standing = _standing(session, task)
+    return standing[-2] if len(standing) > 1 else None
+
+
+def log_kept(session: Session, version: str, actor: str) -> None:
+    """Log that somebody brought a policy in."""
+    events.append(session, actor, KEPT, "routing", version)
+
+
 def policies(session: Session) -> dict[str, RoutingPolicyRow]:
     """Every kept policy by version."""
     return {row.version: row for row in session.scalars(select(RoutingPolicyRow))}
@@ -138,6 +152,9 @@ def _publish(
     if not back and (models := models_in_use(session)):
         data["models"] = models
     events.append(session, actor, kind, "task", task, data)
+    trials.end_all(
+        session, task, actor, f"{version} was {'rolled back to' if back else 'published'}"
+    )
     return row
 
 

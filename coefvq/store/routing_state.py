@@ -72,3 +72,9 @@ def audit_salt(store: Store) -> str:
         if not row.state:
             save(row, {"value": secrets.token_hex(16)})
         return str(row.state["value"])
+
+
+def known_salt(session: Session) -> str | None:
+    """The secret of ``audit_salt`` inside a transaction; ``None`` where it is not made yet."""
+    value = peek(session, SECRET, _SALT).get("value")
+    return None if value is None else str(value)

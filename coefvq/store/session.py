@@ -16,6 +16,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.orm import Session
 
 from coefvq.errors import StoreError
+from coefvq.store import taxonomies
 from coefvq.store.migrate import upgrade
 
 BUSY_TIMEOUT_MS = 30_000
@@ -74,7 +75,8 @@ class Store:
 def open_store(url: str) -> Store:
     """Open the database at a SQLAlchemy address and migrate it to the newest schema.
 
-    Two processes may start together: one migrates, the other waits.
+    Two processes may start together: one migrates, the other waits. The taxonomy that is in force
+    in the database is put in force in this process.
 
     Args:
         url: ``sqlite:///FILE`` or ``postgresql+psycopg://USER@HOST/NAME``.
@@ -94,7 +96,9 @@ def open_store(url: str) -> Store:
             f"Cannot open the database {address.render_as_string()}: {error.orig}. "
             "Check COEFVQ_DATABASE_URL and COEFVQ_HOME."
         ) from error
-    return Store(engine)
+    store = Store(engine)
+    taxonomies.follow(store)
+    return store
 
 
 def _address(url: str) -> URL:

@@ -47,6 +47,12 @@ def next_for(session: Session, wish: Wish, now: datetime) -> CaseRow | None:
     )
 
 
+def is_held(session: Session, wish: Wish, case_id: str, now: datetime) -> bool:
+    """Whether the reviewer has this case open."""
+    held = leases.current(session, leases.CASE, case_id, now)
+    return held is not None and held.holder == wish.reviewer
+
+
 def waiting_among(ids: Select[str]) -> ColumnElement[bool]:
     """Condition on ``CaseRow``: one of a few cases, and it waits.
 
@@ -67,7 +73,7 @@ def _best(session: Session, wish: Wish, *conditions: ColumnElement[bool]) -> Cas
 
 
 def _first(session: Session, wish: Wish, *conditions: ColumnElement[bool]) -> CaseRow | None:
-    query = select(CaseRow).where(*conditions, _some_queues(wish))
+    query = select(CaseRow).where(*conditions, some_queues(wish))
     if wish.task is not None:
         query = query.where(CaseRow.task == wish.task)
     if wish.exclude:
@@ -76,7 +82,8 @@ def _first(session: Session, wish: Wish, *conditions: ColumnElement[bool]) -> Ca
     return session.scalars(ordered.with_for_update(of=CaseRow, skip_locked=True)).first()
 
 
-def _some_queues(wish: Wish) -> ColumnElement[bool]:
+def some_queues(wish: Wish) -> ColumnElement[bool]:
+    """Condition on ``CaseRow``: it is in a queue that is wished for."""
     if wish.queues is None:
         return true()
     named = CaseRow.queue.in_([name for name in wish.queues if name is not None])

@@ -19,6 +19,14 @@ from coefvq.store.tables.media import (
     VideoRow,
     VideoTextRow,
 )
+from coefvq.store.tables.oversight import (
+    AlarmRow,
+    FigureRow,
+    ShadowRouteRow,
+    TaxonomyRow,
+    TrialRow,
+    ViewsRow,
+)
 from coefvq.store.tables.people import (
     ExposureRow,
     PreferenceRow,
@@ -26,10 +34,21 @@ from coefvq.store.tables.people import (
     SignInRow,
     UserRow,
 )
+from coefvq.store.tables.quality import (
+    AppealRow,
+    FirstAnswerRow,
+    GoldenRow,
+    HoldRow,
+    LookKind,
+    LookRow,
+    LookState,
+)
 from coefvq.store.tables.queues import NoteRow, QueueRow
 from coefvq.store.tables.work import CaseRow, CaseState, JobKind, JobRow, JobState, LeaseRow
 
 __all__ = [
+    "AlarmRow",
+    "AppealRow",
     "AssessmentRow",
     "Base",
     "CachedSignalsRow",
@@ -40,10 +59,17 @@ __all__ = [
     "EmbeddingRow",
     "EventRow",
     "ExposureRow",
+    "FigureRow",
+    "FirstAnswerRow",
+    "GoldenRow",
+    "HoldRow",
     "JobKind",
     "JobRow",
     "JobState",
     "LeaseRow",
+    "LookKind",
+    "LookRow",
+    "LookState",
     "MediaRow",
     "ModelVersionRow",
     "NoteRow",
@@ -53,12 +79,16 @@ __all__ = [
     "RoutingPublicationRow",
     "RoutingStateRow",
     "SavedFilterRow",
+    "ShadowRouteRow",
     "SignInRow",
     "SkipRow",
+    "TaxonomyRow",
+    "TrialRow",
     "UserRow",
     "VerdictRow",
     "VideoRow",
     "VideoTextRow",
+    "ViewsRow",
     "new_id",
     "utcnow",
 ]

@@ -73,5 +73,14 @@ def new_id() -> str:
     with _lock:
         _last = max(fresh, _last + 1)
         number = _last
+    return _written(number)
+
+
+def id_at(moment: datetime) -> str:
+    """The least id that ``new_id`` could have made at a moment."""
+    return _written(max(0, int(moment.timestamp() * 1000)) << _RANDOM_BITS)
+
+
+def _written(number: int) -> str:
     digits = (number >> shift & 31 for shift in range(5 * (_ID_LENGTH - 1), -1, -5))
     return "".join(_ALPHABET[digit] for digit in digits)

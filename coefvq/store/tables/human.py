@@ -16,11 +16,15 @@ class DecisionRow(Base):
 
     ``labels`` maps every policy of the task to ``violation`` or ``ok``; ``snapshot`` holds
     what was on the screen; ``notice`` is the message to the uploader; ``batch_id`` joins what was
-    decided in bulk.
+    decided in bulk. ``kind``: ``review``, ``adjudication`` (between two people who differed) or
+    ``appeal`` (overturned). ``taxonomy_version`` is what its policies and reasons come from.
     """
 
     __tablename__ = "decisions"
-    __table_args__ = (Index("ix_decisions_reviewer_decided_at", "reviewer", "decided_at"),)
+    __table_args__ = (
+        Index("ix_decisions_reviewer_decided_at", "reviewer", "decided_at"),
+        Index("ix_decisions_decided_at", "decided_at"),
+    )
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
     case_id: Mapped[str] = mapped_column(ForeignKey("cases.id"), index=True)
@@ -36,6 +40,8 @@ class DecisionRow(Base):
     end_s: Mapped[float | None]
     notice: Mapped[str] = mapped_column(default="", server_default="")
     batch_id: Mapped[str | None] = mapped_column(String(32), index=True)
+    kind: Mapped[str] = mapped_column(String(16), default="review", server_default="review")
+    taxonomy_version: Mapped[str | None] = mapped_column(String(64))
     correction: Mapped[bool]
     snapshot: Mapped[dict[str, Any]]
     decided_at: Mapped[datetime] = mapped_column(default=utcnow)

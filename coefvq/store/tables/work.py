@@ -37,6 +37,7 @@ class JobKind(StrEnum):
     INGEST = "ingest"
     SCORE = "score"
     EXPLAIN = "explain"
+    FIGURES = "figures"
 
 
 class CaseRow(Base):
