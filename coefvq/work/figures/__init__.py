@@ -1,0 +1,1 @@
+"""Figures for leads, computed ahead: gathered in one pass over the store, kept as documents."""
