@@ -1,98 +1,54 @@
-"""Tasks, policies and actions, read from the YAML files beside this module."""
+"""Tasks, policies and actions, as they are in force in this process.
+
+Until a lead publishes a taxonomy, the YAML files beside this module hold. The store's newest
+version is put in force with ``install``; ``coefvq.store.taxonomies`` does so. Everything is read
+late: whoever keeps a policy in a module constant does not see an edit. Whoever needs several
+things that fit together takes ``in_force()`` once and reads from it.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
+from collections.abc import Mapping
 
-import yaml
+from coefvq.taxonomy.model import OTHER_REASON as OTHER_REASON
+from coefvq.taxonomy.model import Action as Action
+from coefvq.taxonomy.model import Policy as Policy
+from coefvq.taxonomy.model import Task as Task
+from coefvq.taxonomy.model import Taxonomy as Taxonomy
+from coefvq.taxonomy.read import packaged as packaged
 
-from coefvq.domain import Modality
-from coefvq.errors import SettingsError, did_you_mean
-
-OTHER_REASON = "other"
-
-
-@dataclass(frozen=True)
-class Policy:
-    """One rule: a yes/no question with its guideline.
-
-    Attributes:
-        severity: 1 (nuisance) to 5 (grave).
-        modalities: Where a violation can show.
-        reasons: What a reviewer may give as the reason, besides ``other`` with a comment.
-    """
-
-    id: str
-    task: str
-    name: str
-    question: str
-    guideline: str
-    severity: int
-    modalities: tuple[Modality, ...]
-    reasons: tuple[str, ...]
+_installed: Taxonomy | None = None
 
 
-@dataclass(frozen=True)
-class Task:
-    """A set of policies that is decided together."""
-
-    id: str
-    name: str
-    policies: tuple[Policy, ...]
+def in_force() -> Taxonomy:
+    """The taxonomy of this process: one immutable object, replaced as a whole."""
+    return packaged() if _installed is None else _installed
 
 
-@dataclass(frozen=True)
-class Action:
-    """What a decision does to a video.
-
-    Attributes:
-        violation: It goes with a violated policy; the others go with none.
-        notice: Template of the message to the uploader, with ``{title}``, ``{policy}`` and
-            ``{reason}``; empty where none is sent.
-        default: What the form proposes among its kind.
-    """
-
-    id: str
-    name: str
-    violation: bool
-    notice: str
-    default: bool = False
+def install(taxonomy: Taxonomy | None) -> None:
+    """Put a taxonomy in force in this process; ``None``: the one that comes with the program."""
+    global _installed
+    _installed = taxonomy
 
 
-def _task(document: dict) -> Task:
-    policies = tuple(
-        Policy(
-            **{**row, "task": document["id"], "reasons": tuple(row["reasons"])}
-            | {"modalities": tuple(Modality(name) for name in row["modalities"])}
-        )
-        for row in document["policies"]
-    )
-    return Task(document["id"], document["name"], policies)
+def version() -> str:
+    """Names the content of the taxonomy in force; decisions keep it."""
+    return in_force().version
 
 
-@cache
-def tasks() -> dict[str, Task]:
-    """All tasks by id: ``icd`` then ``ucc``."""
-    found = [
-        _task(yaml.safe_load(files(__package__).joinpath(f"{name}.yaml").read_text("utf-8")))
-        for name in ("icd", "ucc")
-    ]
-    return {task.id: task for task in found}
+def tasks() -> Mapping[str, Task]:
+    """All tasks by id, in their order."""
+    return in_force().tasks
 
 
-@cache
-def actions() -> dict[str, Action]:
+def actions() -> Mapping[str, Action]:
     """All actions by id, in the order of the form."""
-    rows = yaml.safe_load(files(__package__).joinpath("actions.yaml").read_text("utf-8"))
-    return {row["id"]: Action(**row) for row in rows}
+    return in_force().actions
 
 
-@cache
-def policies() -> dict[str, Policy]:
+def policies() -> Mapping[str, Policy]:
     """All policies by id; an id is unique over all tasks."""
-    return {policy.id: policy for task in tasks().values() for policy in task.policies}
+    return in_force().policies
 
 
 def policy(policy_id: str) -> Policy:
@@ -101,9 +57,7 @@ def policy(policy_id: str) -> Policy:
     Raises:
         SettingsError: With the nearest known name.
     """
-    if policy_id not in policies():
-        raise SettingsError(f"Unknown policy '{policy_id}'.{did_you_mean(policy_id, policies())}")
-    return policies()[policy_id]
+    return in_force().policy(policy_id)
 
 
 def task(task_id: str) -> Task:
@@ -112,6 +66,4 @@ def task(task_id: str) -> Task:
     Raises:
         SettingsError: With the nearest known name.
     """
-    if task_id not in tasks():
-        raise SettingsError(f"Unknown task '{task_id}'.{did_you_mean(task_id, tasks())}")
-    return tasks()[task_id]
+    return in_force().task(task_id)
