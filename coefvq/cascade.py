@@ -32,6 +32,7 @@ from coefvq.domain import (
     MediaInfo,
     PostedText,
     RouteName,
+    ShadowRoute,
     TaskResult,
 )
 from coefvq.errors import CoefVQError
@@ -101,11 +102,12 @@ class Cascade:
         settings = settings or load_settings()
         limits = MediaLimits.from_settings(settings)
         router = Router.from_settings(settings)
+        prefilter = Prefilter.load(threads=settings.threads, is_foreign=is_foreign)
         for policy in (routing or {}).values():
-            refuse_unknown_features(policy, known_features())
+            refuse_unknown_features(policy, known_features(prefilter.covers))
         router.use(routing or {})
         return cls(
-            prefilter=Prefilter.load(threads=settings.threads, is_foreign=is_foreign),
+            prefilter=prefilter,
             mllm=load_backend(settings, is_foreign=is_foreign),
             cheap=CheapExtractor(threads=settings.threads, limits=limits),
             expensive=ExpensiveExtractor(threads=settings.threads, limits=limits),
@@ -185,7 +187,9 @@ class Cascade:
     ) -> CascadeResult:
         features = run_time_features(first, request.posted, info)
         seen = {task: self._seen(task, request, features, first) for task in taxonomy.tasks()}
-        tasks = self._after_prefilter(request, seen, first)
+        routing = self.routing.for_video(request.uploader or request.key)
+        tasks = self._after_prefilter(routing, request, seen, first)
+        due = {name: task.route.escalated for name, task in tasks.items()}
         expensive, second = None, None
         warnings: tuple[str, ...] = ()
         if self._mllm_is_due(request.stage, tasks):
@@ -196,13 +200,13 @@ class Cascade:
                 warnings = (f"mllm_failed: {error}",)
             else:
                 tasks = {
-                    name: self._after_mllm(request, task, seen[name], first, second)
+                    name: self._after_mllm(routing, request, task, seen[name], first, second)
                     for name, task in tasks.items()
                 }
-        tasks = {
-            name: replace(task, route=self.routing.audited(name, seen[name].key, task.route))
-            for name, task in tasks.items()
-        }
+        shadows = self._shadows(routing, request, seen, first, second, due)
+        for name, task in tasks.items():
+            route = routing.audited(name, seen[name].key, task.route)
+            tasks[name] = replace(task, route=route, shadow=shadows.get(name))
         result = self._result(tasks, first, second, ledger, info, expensive, request.posted)
         result = replace(result, warnings=warnings)
         return self._explained(result, request.rationale, ledger)
@@ -227,11 +231,31 @@ class Cascade:
         cost = ledger.cost()
         return expensive, replace(second, milliseconds=cost.expensive_signals_ms + cost.mllm_ms)
 
+    def _shadows(
+        self,
+        routing: Router,
+        request: Request,
+        seen: Mapping[str, Seen],
+        first: Assessment,
+        second: Assessment | None,
+        due: Mapping[str, bool],
+    ) -> dict[str, ShadowRoute]:
+        """What policies on trial would have done, where the routing itself decided on the MLLM."""
+        if request.stage != "auto" or not routing.watched:
+            return {}
+        if second is None:
+            return routing.shadows(seen, None, due)
+        after = {
+            task: self._seen(task, request, each.features, first, second)
+            for task, each in seen.items()
+        }
+        return routing.shadows(seen, after, due)
+
     def _after_prefilter(
-        self, request: Request, seen: Mapping[str, Seen], first: Assessment
+        self, routing: Router, request: Request, seen: Mapping[str, Seen], first: Assessment
     ) -> dict[str, TaskResult]:
         """Calls are taken from the budgets only where the routing decides on the MLLM."""
-        outcomes = self.routing.after_prefilter(seen, request.uploader, request.stage == "auto")
+        outcomes = routing.after_prefilter(seen, request.uploader, request.stage == "auto")
         return {
             task: task_result(task, outcome.probability, outcome.route, final_scores(task, first))
             for task, outcome in outcomes.items()
@@ -239,6 +263,7 @@ class Cascade:
 
     def _after_mllm(
         self,
+        routing: Router,
         request: Request,
         before: TaskResult,
         seen: Seen,
@@ -249,7 +274,7 @@ class Cascade:
         outcome = Outcome(before.route, before.probability)
         if before.route.escalated or seen.mllm_covers:  # else it has nothing to say here
             after = self._seen(name, request, seen.features, first, second)
-            outcome = self.routing.after_mllm(name, seen, after, before.route)
+            outcome = routing.after_mllm(name, seen, after, before.route)
         result = task_result(name, outcome.probability, outcome.route, finals)
         return replace(result, first_route=before.route)
 

@@ -282,6 +282,14 @@ class Route:
 
 
 @dataclass(frozen=True)
+class ShadowRoute:
+    """Where a routing policy on trial would have sent a video; ``trial`` is the trial's id."""
+
+    trial: str
+    route: Route
+
+
+@dataclass(frozen=True)
 class FinalScore:
     """Both stages' probabilities of one policy beside the one that counts."""
 
@@ -299,6 +307,7 @@ class TaskResult:
 
     Attributes:
         first_route: The prefilter's route, where the MLLM ran after it.
+        shadow: What a routing policy on trial would have done; ``None`` where none runs.
     """
 
     task: str
@@ -307,6 +316,7 @@ class TaskResult:
     route: Route
     policies: dict[str, FinalScore]
     first_route: Route | None = None
+    shadow: ShadowRoute | None = None
 
 
 @dataclass(frozen=True)

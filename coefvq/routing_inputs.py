@@ -7,6 +7,7 @@ that policies are fitted on: one function, so that both mean the same.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from coefvq import taxonomy
 from coefvq.domain import Assessment, MediaInfo, PostedText
@@ -14,13 +15,18 @@ from coefvq.domain import Assessment, MediaInfo, PostedText
 SCORE = "prefilter_"
 
 
-def known_features() -> tuple[str, ...]:
+def known_features(trained: Iterable[str] = ()) -> tuple[str, ...]:
     """Names of all features, without the prefix ``feature_``, in a fixed order.
 
     ``prefilter_<policy>``: the prefilter's calibrated probability. ``duration_s``: seconds.
     ``has_sound``: 1 or 0. ``title_length``, ``caption_length``: characters.
+
+    Args:
+        trained: More policies that count as known: a routing policy in force may read one that
+            was taken out of the taxonomy since. Its feature is absent from then on.
     """
-    scores = tuple(SCORE + policy for policy in taxonomy.policies())
+    policies = dict.fromkeys((*taxonomy.policies(), *sorted(trained)))
+    scores = tuple(SCORE + policy for policy in policies)
     return (*scores, "duration_s", "has_sound", "title_length", "caption_length")
 
 

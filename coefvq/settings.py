@@ -52,6 +52,27 @@ class Settings(BaseSettings):
     audit_share: float = Field(
         0.01, ge=0.0, lt=1.0, description="Share of automatic outcomes a person checks."
     )
+    golden_share: float = Field(
+        0.02, ge=0.0, le=1.0, description="Probability that the next case is a golden one."
+    )
+    second_look_share: float = Field(
+        0.05, ge=0.0, le=1.0, description="Share of decisions that a second person answers too."
+    )
+    blind_first_share: float = Field(
+        0.05, ge=0.0, le=1.0, description="Share of cases answered before the machine's."
+    )
+    figures_every_s: float = Field(
+        300.0, ge=0, description="Seconds between two computations of figures; 0: only on request."
+    )
+    mllm_price_per_1k_tokens: float = Field(
+        0.0, ge=0, description="Price of 1,000 tokens of the MLLM, in your currency; 0: not known."
+    )
+    gpu_price_per_hour: float = Field(
+        0.0, ge=0, description="Price of an hour of the MLLM's machine; 0: not known."
+    )
+    reviewer_price_per_hour: float = Field(
+        0.0, ge=0, description="Price of an hour of a reviewer's work; 0: not known."
+    )
     learn_online: bool = Field(
         True, description="Certified thresholds learn from decisions, to the safe side only."
     )
@@ -85,6 +106,15 @@ class Settings(BaseSettings):
     )
     exposure_shift_s: float = Field(8 * 3600.0, gt=0, description="How long a shift is, seconds.")
     exposure_pause_s: float = Field(900.0, gt=0, description="How long the pause lasts, seconds.")
+    alarm_webhook: str = Field("", description="Address that alarms are sent to; empty: none.")
+    alarm_webhook_secret: str = Field("", repr=False, description="Signs what is sent; secret.")
+    alarm_webhook_private: bool = Field(
+        False, description="The webhook may be at an address that is not public."
+    )
+    alarm_set_aside: int = Field(1, ge=1, description="Jobs set aside that raise an alarm.")
+    alarm_worker_silent_s: float = Field(
+        600.0, ge=30, description="Seconds that jobs wait without a worker before an alarm."
+    )
 
     @property
     def url(self) -> str:

@@ -1,4 +1,7 @@
-"""Previews over HTTP: looked up by video id, authorised, with byte ranges, from one folder."""
+"""Previews over HTTP: looked up by video id, authorised, with byte ranges, from one folder.
+
+A browser keeps no copy of what stands in a restricted queue, and asks before it uses another.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,10 @@ from pathlib import Path
 
 from fastapi import APIRouter, HTTPException, Request
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import FileResponse
+from starlette.responses import FileResponse, Response
 
 from coefvq.errors import NotAllowed, StoreError
-from coefvq.review import library
+from coefvq.review import library, queues
 from coefvq.review.access import Actor
 from coefvq.settings import Settings
 from coefvq.store.session import Store
@@ -39,23 +42,51 @@ def preview_path(store: Store, settings: Settings, actor: Actor, video_id: str, 
     return path
 
 
+def unchanged(asked: str | None, etag: str) -> bool:
+    """Whether ``If-None-Match`` names the file as it is (RFC 9110, 13.1.2: weak comparison)."""
+    known = [each.strip().removeprefix("W/") for each in (asked or "").split(",")]
+    return "*" in known or etag.removeprefix("W/") in known
+
+
+def answer(path: Path, kind: str, restricted: bool, request: Request) -> Response:
+    """Send a preview, a part of it, or that the browser's copy still holds.
+
+    A browser asks before it shows its copy, so that after a sign-out it gets nothing. Of what
+    may be illegal it keeps none: no copy, no name to save it under.
+    """
+    media_type = KINDS[kind][1]
+    if restricted:
+        headers = {"cache-control": "no-store", "content-disposition": "inline"}
+        return FileResponse(path, media_type=media_type, headers=headers)
+    headers = {"cache-control": "private, no-cache"}
+    whole = FileResponse(path, media_type=media_type, headers=headers, stat_result=path.stat())
+    if not unchanged(request.headers.get("if-none-match"), whole.headers["etag"]):
+        return whole
+    return Response(status_code=304, headers=headers | {"etag": whole.headers["etag"]})
+
+
 def media_router(store: Store, settings: Settings) -> APIRouter:
     """Make the route. ``FileResponse`` answers ranges, ``If-Range`` and HEAD."""
     router = APIRouter()
 
     @router.api_route("/media/{video_id}/{kind}", methods=["GET", "HEAD"])
-    async def preview(video_id: str, kind: str, request: Request) -> FileResponse:
+    async def preview(video_id: str, kind: str, request: Request) -> Response:
         """Send a preview or a part of it."""
         try:
-            path = await run_in_threadpool(
-                preview_path, store, settings, actor_of(request), video_id, kind
+            path, restricted = await run_in_threadpool(
+                _look_up, store, settings, actor_of(request), video_id, kind
             )
         except NotAllowed as error:
             raise HTTPException(403, str(error)) from error
         except StoreError as error:
             raise HTTPException(404, str(error)) from error
-        # Files are named by their content's hash and never change under one name.
-        headers = {"cache-control": "private, max-age=3600"}
-        return FileResponse(path, media_type=KINDS[kind][1], headers=headers)
+        return answer(path, kind, restricted, request)
 
     return router
+
+
+def _look_up(
+    store: Store, settings: Settings, actor: Actor, video_id: str, kind: str
+) -> tuple[Path, bool]:
+    path = preview_path(store, settings, actor, video_id, kind)
+    return path, queues.is_restricted(store, actor, video_id)

@@ -99,6 +99,7 @@ def serve(
         SettingsError: Beyond loopback without users, or the port is taken.
         StoreError: The database cannot be opened.
     """
+    from coefvq.work.alarms import Watch
     from coefvq.work.process import start_background_worker
 
     check_port(host, port)
@@ -106,6 +107,7 @@ def serve(
         require_users(settings, store, host)
         worker = start_background_worker(settings)
         try:
-            run_app(settings, store, host, port, desktop=desktop)
+            with Watch(store, settings):
+                run_app(settings, store, host, port, desktop=desktop)
         finally:
             worker.stop()

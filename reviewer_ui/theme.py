@@ -12,6 +12,8 @@ from reviewer_ui.markup import Markup, h, join
 
 STATIC = Path(__file__).parent / "static"
 STATIC_PATH = "/ui"
+EVERYWHERE = ("alarms.css", "alarms.js")
+"""What the header of every page needs besides ``shared.js``."""
 FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "DejaVu Sans", "sans-serif")
 MONO = ("ui-monospace", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace")
 PAPER, PAPER_DARK = "#f4f6f9", "#12151b"
@@ -45,7 +47,7 @@ def head(*names: str) -> str:
         h('<link rel="stylesheet" href="{}">', _address(name))
         if name.endswith(".css")
         else h('<script src="{}"></script>', _address(name))
-        for name in names
+        for name in (*names, *(EVERYWHERE if "shared.js" in names else ()))
     )
     return str(join([_app_tags(), *tags]))
 

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from coefvq.errors import NotAllowed, SettingsError
-from coefvq.review import sign_in, users
+from coefvq.review import sign_in, taxonomies, users
 from coefvq.review.access import LOCAL, Actor
 from coefvq.settings import Settings
 from coefvq.store.session import Store
@@ -108,6 +108,7 @@ class Identify:
 
     def identify(self, scope: Scope) -> Actor | None:
         """Whose request it is; ``None``: nobody's who is allowed in."""
+        taxonomies.follow(self.store)  # what a lead published elsewhere holds from here on
         token = HTTPConnection(scope).cookies.get(COOKIE, "")
         if token and (actor := sign_in.who(self.store, self.settings, token)) is not None:
             return actor

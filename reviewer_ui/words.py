@@ -38,6 +38,7 @@ BLUR = {
 }
 WHY_NOT = {
     "not_scored": "not scored yet",
+    "not_asked": "not covered: the rule is newer",
     WhyNot.NOT_TRAINED: "not covered by this model",
     WhyNot.NOTHING_TO_READ: "not covered: there is no text to read",
     WhyNot.NO_MEDIA: "not covered: there is no picture to look at",

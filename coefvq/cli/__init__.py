@@ -20,9 +20,17 @@ COMMANDS = {
     "serve": ("coefvq.cli.serve", "serve", "Serve the review app."),
     "user": ("coefvq.cli.user", "user", "Add, list, disable and enable people."),
     "queue": ("coefvq.cli.queue", "queue", "Set up the queues that cases wait in."),
+    "taxonomy": ("coefvq.cli.taxonomy", "taxonomy", "Show, edit and roll back what is moderated."),
+    "golden": ("coefvq.cli.golden", "golden", "Cases whose answer is known, to measure reviewers."),
+    "appeal": ("coefvq.cli.oversight", "appeal", "File appeals, and uphold or overturn them."),
+    "hold": ("coefvq.cli.oversight", "hold", "Legal holds: videos that nothing deletes."),
     "routing": ("coefvq.cli.routing", "routing", "Fit, replay and publish routing policies."),
+    "figures": ("coefvq.cli.figures", "figures", "Compute the figures of Insights now."),
+    "video": ("coefvq.cli.video", "video", "Bring in what the platform knows of videos."),
     "train": ("coefvq.cli.train", "train", "Train the prefilter or the MLLM."),
     "export": ("coefvq.cli.export", "export", "Export labelled corrections."),
+    "alarms": ("coefvq.cli.alarms", "alarms", "List, acknowledge and check alarms."),
+    "report": ("coefvq.cli.report", "report", "Write a month's report."),
     "doctor": ("coefvq.cli.doctor", "doctor", "Check that everything is in place."),
 }
 

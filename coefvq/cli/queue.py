@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict
 from typing import Any
 
@@ -18,7 +18,7 @@ from coefvq.store.session import open_store
 
 _HOUR_S = 3600.0
 _FIELDS: tuple[Callable[[Any], Any], ...] = (
-    click.option("--task", type=click.Choice(list(taxonomy.tasks())), help="Only this task."),
+    click.option("--task", metavar="ID", help="Only this task."),
     click.option(
         "--policy",
         "policies",
@@ -109,8 +109,14 @@ def list_(as_json: bool) -> None:
         click.echo("No queues: all cases wait together.", err=True)
 
 
+def _still(name: str, known: Collection[str]) -> str:
+    return name if name in known else f"{name} (gone)"
+
+
 def _words(one: QueueSetup) -> str:
-    parts = [one.name, one.task or "any task", ", ".join(one.policies) or "any policy"]
+    task = _still(one.task, taxonomy.tasks()) if one.task else "any task"
+    policies = ", ".join(_still(policy, taxonomy.policies()) for policy in one.policies)
+    parts = [one.name, task, policies or "any policy"]
     parts += [", ".join(RULES[rule] for rule in one.rules)] if one.rules else []
     if one.promised_age_s is not None:
         parts.append(f"promised within {one.promised_age_s / _HOUR_S:g} h")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from coefvq.cli import routing_store, routing_watch
+from coefvq.cli import routing_store, routing_trial, routing_watch
 from coefvq.cli.progress import Progress
 from coefvq.errors import RoutingError, did_you_mean
 
@@ -108,7 +108,7 @@ def replay(predictions: Path, file: Path, bootstrap: int, seed: int, as_json: bo
     click.echo(json.dumps(found, allow_nan=False) if as_json else _replay_table(found))
 
 
-for _command in (*routing_store.COMMANDS, routing_watch.drift):
+for _command in (*routing_store.COMMANDS, routing_watch.drift, routing_trial.trial):
     routing.add_command(_command)
 
 

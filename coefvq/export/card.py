@@ -31,6 +31,12 @@ class Tally:
     rows: int = 0
     videos: set[str] = field(default_factory=set)
     labels: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    left_out: int = 0
+
+    def left_out_words(self) -> str:
+        """How many videos the export leaves out, and why."""
+        videos = "1 video is" if self.left_out == 1 else f"{self.left_out} videos are"
+        return f"{videos} left out: in a restricted queue."
 
     def add(self, decided: Decided) -> None:
         """Count one decision."""
@@ -62,6 +68,7 @@ def render(tally: Tally, files: Iterable[str], made_at: datetime, *, names: bool
     columns = f"\n## Columns\n\n{', '.join(f'`{name}`' for name in COLUMNS)}\n\n"
     who = _NAMES if names else _PSEUDONYMS
     body = counts + _table(tally) if tally.decisions else _EMPTY
+    body += f"\n{tally.left_out_words()}\n" if tally.left_out else ""
     return f"{head}{body}\n## Files\n\n{named}{columns}{_CAVEATS}{who}"
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from coefvq.domain import FinalScore, Stage
@@ -15,7 +15,7 @@ from coefvq.export.pseudonyms import Naming, by_name
 from coefvq.review.compare import machine_label
 from coefvq.store import codec, decisions
 from coefvq.store.session import Store
-from coefvq.store.tables import CaseRow, DecisionRow, VideoRow
+from coefvq.store.tables import CaseRow, DecisionRow, QueueRow, VideoRow
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class Correction:
         machine_probability: What was on the screen, 0..1.
         stage: The stage whose probability counted.
         propensity: Probability with which the video came to a person; 1.0 where no draw was made.
+        audit: 1 where an automatic outcome was drawn at random for this person, else 0.
+        taxonomy_version: What its policies and reasons come from (docs/taxonomy.md).
     """
 
     video_id: str
@@ -50,6 +52,8 @@ class Correction:
     end_s: float | None
     decided_at: datetime
     propensity: float
+    audit: int = 0
+    taxonomy_version: str | None = None
 
 
 COLUMNS = tuple(field.name for field in fields(Correction))
@@ -69,6 +73,8 @@ def decided(
 ) -> Iterator[Decided]:
     """Yield all decisions that stand, oldest first; what was undone is left out.
 
+    Videos in a restricted queue are left out too: they may be illegal to have.
+
     Args:
         naming: What is written in place of a reviewer's name.
     """
@@ -78,12 +84,28 @@ def decided(
             yield Decided(decision.id, decision.correction, rows)
 
 
+def left_out(store: Store) -> int:
+    """How many videos with a decision no export holds, for they are in a restricted queue."""
+    query = select(func.count(CaseRow.video_id.distinct())).join(
+        DecisionRow, DecisionRow.case_id == CaseRow.id
+    )
+    with store.read() as session:
+        found = query.where(decisions.stands(), CaseRow.video_id.in_(restricted_videos()))
+        return session.scalar(found) or 0
+
+
+def restricted_videos() -> Select[str]:
+    """Ids of the videos of which a case is in a restricted queue, for whoever exports."""
+    names = select(QueueRow.id).where(QueueRow.restricted)
+    return select(CaseRow.video_id).where(CaseRow.queue.in_(names))
+
+
 def _query(session: Session) -> Iterator[tuple[DecisionRow, VideoRow]]:
     query = (
         select(DecisionRow, VideoRow)
         .join(CaseRow, CaseRow.id == DecisionRow.case_id)
         .join(VideoRow, VideoRow.id == CaseRow.video_id)
-        .where(decisions.stands())
+        .where(decisions.stands(), CaseRow.video_id.not_in(restricted_videos()))
         .order_by(DecisionRow.id)
         .execution_options(yield_per=500)
     )
@@ -97,7 +119,8 @@ def _rows(
     shown = codec.finals_from(decision.snapshot.get("policies", {}))
     route = decision.snapshot.get("route", {})
     # An outcome that was not drawn carries the share too, but that is not why somebody looked.
-    propensity = route.get("propensity", 1.0) if route.get("audit") else 1.0
+    drawn = bool(route.get("audit"))
+    propensity = route.get("propensity", 1.0) if drawn else 1.0
     name = video.media.file_name
     for policy, label in decision.labels.items():
         score = shown.get(policy)
@@ -120,6 +143,8 @@ def _rows(
             end_s=decision.end_s,
             decided_at=decision.decided_at,
             propensity=float(propensity),
+            audit=int(drawn),
+            taxonomy_version=decision.taxonomy_version,
         )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from coefvq.export.card import Tally, render
 from coefvq.export.cells import cell
-from coefvq.export.corrections import COLUMNS, decided
+from coefvq.export.corrections import COLUMNS, decided, left_out
 from coefvq.export.pseudonyms import Naming, by_name
 from coefvq.store.session import Store
 from coefvq.store.tables import utcnow
@@ -52,6 +52,7 @@ def export_csv(
     table = folder / FILE_NAME
     unfinished = folder / f".{FILE_NAME}.part"
     _write_rows(store, unfinished, media_dir, naming, tally)
+    tally.left_out = left_out(store)
     if tally.decisions:
         os.replace(unfinished, table)
     else:
@@ -75,9 +76,11 @@ def _write_rows(
 
 
 def _message(tally: Tally, folder: Path) -> str:
-    if not tally.decisions:
-        return f"No decision to export yet; wrote the card to {folder / CARD_NAME}."
-    return (
-        f"{tally.decisions} decisions ({tally.corrections} corrections), {tally.rows} rows "
-        f"in {folder / FILE_NAME}."
-    )
+    if tally.decisions:
+        said = (
+            f"{tally.decisions} decisions ({tally.corrections} corrections), {tally.rows} rows "
+            f"in {folder / FILE_NAME}."
+        )
+    else:
+        said = f"No decision to export yet; wrote the card to {folder / CARD_NAME}."
+    return said + (f" {tally.left_out_words()}" if tally.left_out else "")

@@ -120,8 +120,9 @@ class EmbeddedMllm:
         fused = self.fused_item(item)
         why_not = self._why_not(item, fused)
         scores = {name: _not_covered(name, WhyNot.NOT_TRAINED) for name in taxonomy.policies()}
-        scores |= {name: _not_covered(name, reason) for name, reason in why_not.items()}
-        asked = self.covers - why_not.keys()
+        known = {name: why for name, why in why_not.items() if name in scores}
+        scores |= {name: _not_covered(name, reason) for name, reason in known.items()}
+        asked = (self.covers & scores.keys()) - why_not.keys()
         if not asked:
             return self._assessment(scores, started)
         scored = self._score(item, fused)

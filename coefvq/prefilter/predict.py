@@ -132,4 +132,5 @@ class Prefilter:
             found |= {name: (("no title and no caption", 0.0),) for name in TEXT_POLICIES}
         else:
             found |= text_contributions(self._trained, hits, row)
-        return {name: parts for name, parts in found.items() if name not in why}
+        known = policies()
+        return {name: parts for name, parts in found.items() if name in known and name not in why}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from coefvq import taxonomy
 from coefvq.domain import Assessment, Evidence, FinalScore
-from coefvq.review import assessment_view, notes, queues
+from coefvq.review import assessment_view, blinding, look_view, looks, notes, queues
 from coefvq.review.access import Actor, Permission, require
 from coefvq.review.assessment_view import route_view
 from coefvq.review.views import (
@@ -22,13 +23,26 @@ from coefvq.review.views import (
     VideoView,
 )
 from coefvq.settings import Settings
-from coefvq.store import ageing, cases, codec, decisions, jobs, leases, signals_cache, videos
+from coefvq.store import (
+    ageing,
+    cases,
+    codec,
+    decisions,
+    jobs,
+    leases,
+    signals_cache,
+    taxonomies,
+    videos,
+)
+from coefvq.store import looks as look_rows
 from coefvq.store.session import Store
 from coefvq.store.tables import (
     AssessmentRow,
     CaseRow,
     DecisionRow,
     JobKind,
+    LookRow,
+    LookState,
     VerdictRow,
     VideoRow,
     utcnow,
@@ -43,7 +57,7 @@ def view(
     case_id: str,
     now: datetime | None = None,
 ) -> CaseView:
-    """Look at a case without claiming it.
+    """Look at a case without claiming it. An independent look is looked at under its own id.
 
     Args:
         now: The moment at which the lease is looked at; by default the present one.
@@ -53,26 +67,51 @@ def view(
         StoreError: There is no such case.
     """
     require(actor, Permission.VIEW)
+    blinding.prepare(store, settings)
     with store.read() as session:
-        return build(session, settings, actor, queues.reach(session, actor, case_id), now)
+        look = looks.at(session, actor, case_id)
+        if look is None:
+            return build(session, settings, actor, queues.reach(session, actor, case_id), now)
+        return _of_look(session, settings, actor, look, now or utcnow())
 
 
 def build(
     session: Session, settings: Settings, actor: Actor, case: CaseRow, now: datetime | None = None
 ) -> CaseView:
-    """Make the view of a case inside a session."""
+    """Make the view of a case inside a session, without what this actor is not to see yet."""
+    made = _whole(session, settings, actor, case, now or utcnow())
+    if looks.concealed(session, actor, [case.id]):
+        own = tuple(note for note in made.notes if note.author == actor.name)
+        made = replace(made, decisions=(), notes=own, concealed=True)
+    return blinding.masked(made) if blinding.is_blind(session, settings, actor, case) else made
+
+
+def _of_look(
+    session: Session, settings: Settings, actor: Actor, look: LookRow, now: datetime
+) -> CaseView:
+    case = session.get_one(CaseRow, look.case_id)
+    whole = _whole(session, settings, actor, case, now)
+    made = look_view.of(whole, look, actor, _lease(session, actor, look.id, now))
+    waits = look.state == LookState.WAITING.value
+    blind = waits and blinding.is_blind(session, settings, actor, case, as_look=True)
+    return blinding.masked(made) if blind else made
+
+
+def _whole(
+    session: Session, settings: Settings, actor: Actor, case: CaseRow, now: datetime
+) -> CaseView:
     video = videos.get(session, case.video_id)
     verdict = session.get(VerdictRow, case.verdict_id) if case.verdict_id else None
     first, second = _rows(session, verdict)
     finals = codec.finals_from(verdict.policies) if verdict else {}
     readable = _readable(session, video, verdict)
-    task = taxonomy.task(case.task)
+    task = taxonomies.task_of(session, case.task)
     route = codec.route_from(verdict.route) if verdict else None
     both = (first, second)
     return CaseView(
         id=case.id,
         task=case.task,
-        task_name=task.name,
+        task_name=task.name if case.task in taxonomy.tasks() else f"{task.name} (retired)",
         state=case.state,
         verdict=case.verdict,
         verdict_id=case.verdict_id,
@@ -88,7 +127,7 @@ def build(
         transcript=codec.lines_from(readable.get("speech")),
         speech_understood=readable.get("speech_understood"),
         screen_text=codec.lines_from(readable.get("screen_text")),
-        lease=_lease(session, actor, case.id, now or utcnow()),
+        lease=_lease(session, actor, case.id, now),
         draft=_draft(session, case.id, actor),
         decisions=_decisions(session, case.id),
         second_look=case.second_look,
@@ -96,7 +135,7 @@ def build(
         queued_at=case.queued_at,
         priority=ageing.urgency_of(case),
         rationale_due=jobs.open_job(session, JobKind.EXPLAIN, case_id=case.id) is not None,
-        siblings=_siblings(session, actor, case),
+        siblings=_siblings(session, actor, case, now),
         queue=case.queue,
         due_at=case.due_at,
         assigned_to=case.assigned_to,
@@ -132,9 +171,14 @@ def video_view(session: Session, settings: Settings, video: VideoRow) -> VideoVi
 def policy_views(
     policies: tuple[Policy, ...], finals: dict[str, FinalScore]
 ) -> tuple[PolicyView, ...]:
-    """The task's rules with what the machine says; without a verdict nothing is covered."""
+    """The task's rules with what the machine says; without a verdict nothing is covered.
+
+    A policy that is newer than the verdict was not asked about.
+    """
+    nobody = "not_asked" if finals else "not_scored"
     return tuple(
-        _policy(key, policy, finals.get(policy.id)) for key, policy in enumerate(policies, 1)
+        _policy(key, policy, finals.get(policy.id), nobody)
+        for key, policy in enumerate(policies, 1)
     )
 
 
@@ -161,7 +205,7 @@ def decision_view(row: DecisionRow, undone: datetime | None) -> DecisionView:
     )
 
 
-def _policy(key: int, policy: Policy, score: FinalScore | None) -> PolicyView:
+def _policy(key: int, policy: Policy, score: FinalScore | None, nobody: str) -> PolicyView:
     return PolicyView(
         id=policy.id,
         key=key,
@@ -175,7 +219,7 @@ def _policy(key: int, policy: Policy, score: FinalScore | None) -> PolicyView:
         mllm=score.mllm if score else None,
         final=score.final if score else None,
         covered=score.covered if score else False,
-        why_not=score.why_not if score else "not_scored",
+        why_not=score.why_not if score else nobody,
     )
 
 
@@ -217,10 +261,19 @@ def _evidence(assessments: list[Assessment | None], task: taxonomy.Task) -> tupl
     return tuple(sorted(found, key=lambda item: (item.start_s, item.end_s)))
 
 
-def _siblings(session: Session, actor: Actor, case: CaseRow) -> tuple[tuple[str, str], ...]:
+def _siblings(
+    session: Session, actor: Actor, case: CaseRow, now: datetime
+) -> tuple[tuple[str, str], ...]:
+    """The video's other cases; the one behind a look that the actor has open under its id."""
     found = [row for row in cases.of_video(session, case.video_id).values() if row.id != case.id]
     closed = queues.closed_to(session, actor) if any(row.queue for row in found) else frozenset()
-    return tuple((row.task, row.id) for row in found if row.queue not in closed)
+    open_looks = {
+        look.case_id: look.id
+        for look in look_rows.waiting_on(session, [row.id for row in found])
+        if (lease := _lease(session, actor, look.id, now)) is not None and lease.mine
+    }
+    seen = (row for row in found if row.queue not in closed)
+    return tuple((row.task, open_looks.get(row.id, row.id)) for row in seen)
 
 
 def _lease(session: Session, actor: Actor, case_id: str, now: datetime) -> LeaseView | None:

@@ -181,6 +181,8 @@ class CaseView:
         speech_understood: False where the recogniser did not follow.
         screen_text: Lines read off frames; ``None``: not looked for.
         rationale_due: An ``explain`` job is queued or running for this case.
+        blind: This reviewer answers before they see the machine's answer; nothing of it is here.
+        concealed: A colleague's independent answer is waited for, so decisions are left out.
     """
 
     id: str
@@ -215,3 +217,5 @@ class CaseView:
     due_at: datetime | None = None
     assigned_to: str | None = None
     notes: tuple[NoteView, ...] = ()
+    blind: bool = False
+    concealed: bool = False

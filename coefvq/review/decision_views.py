@@ -60,11 +60,13 @@ class DecisionForm:
     Attributes:
         labels: Policy id to whether it is violated; policies left out are not.
         reasons: Policy id to a reason of that policy's list, or ``other``.
-        action: One of ``decide.ACTIONS``.
+        action: One of ``decide.action_names()``.
         comment: Required where a reason is ``other``.
         start_s: Start of the range that shows it, seconds; with ``end_s`` or not at all.
         verdict_id: ``CaseView.verdict_id`` of what was on the screen.
         notice: Message to the uploader; empty: none is sent.
+        taxonomy_version: The taxonomy that the form was made from; a policy that it did not have
+            gets no label. ``None``: the one in force.
     """
 
     labels: dict[str, bool]
@@ -75,6 +77,7 @@ class DecisionForm:
     end_s: float | None = None
     verdict_id: str | None = None
     notice: str = ""
+    taxonomy_version: str | None = None
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from coefvq.domain import Verdict
 from coefvq.errors import CoefVQError
 from coefvq.review.access import Actor, Permission, require
 from coefvq.settings import Settings
-from coefvq.store import cases, decisions, events, people
+from coefvq.store import cases, decisions, events, looks, people
 from coefvq.store.session import Store
 from coefvq.store.tables import CaseRow, DraftRow, ExposureRow, utcnow
 
@@ -96,10 +96,12 @@ def note(
         raise BadExposure(f"The seconds must be 0 to {LONGEST_NOTE_S:.0f}.")
     moment = now or utcnow()
     with store.write() as session:
-        severity = severity_of(session, cases.get(session, case_id), actor.name)
+        look = looks.find(session, case_id)
+        case = cases.get(session, look.case_id if look else case_id)
+        severity = severity_of(session, case, actor.name)
         new = min(seconds, _since_last(session, actor.name, moment))
         if new > 0 and severity >= settings.exposure_severity:
-            _add(session, settings, actor.name, case_id, severity, new, moment)
+            _add(session, settings, actor.name, case.id, severity, new, moment)
         return _state(session, settings, actor.name, moment)
 
 

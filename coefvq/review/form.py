@@ -4,36 +4,42 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from coefvq import taxonomy
 from coefvq.errors import DecisionRefused, did_you_mean
 from coefvq.review.views import DecisionForm
 from coefvq.store.decisions import OK, VIOLATION
-from coefvq.taxonomy import OTHER_REASON, Task
-
-KEEP = "keep"
-ACTIONS: dict[str, str] = {action.id: action.name for action in taxonomy.actions().values()}
-"""Action id to what people read. ``keep`` goes with no violation, the others with at least one."""
+from coefvq.taxonomy import OTHER_REASON, Action, Policy, Task, Taxonomy
 
 OLD_ACTIONS = {"notice": "Add a notice", "remove_notify": "Remove, notify uploader"}
-"""Actions of earlier versions: decisions that were taken with them still have a name."""
-
-DEFAULT_ACTION = {
-    False: KEEP,
-    True: next(action.id for action in taxonomy.actions().values() if action.default),
-}
-"""What the form proposes, by whether any policy is violated."""
+"""Actions of earlier releases: decisions that were taken with them still have a name."""
 
 NOTICE_LIMIT = 2000
 _SLACK_S = 1.0  # a container's length may be a little short of its last frame
 _FIELDS = re.compile(r" \(\{reason\}\)|\{title\}|\{policy\}|\{reason\}")
 _UNTITLED = "without a title"
+_CHANGED = " (a lead may have changed it since; open the case again)."
 
 
-def action_name(action_id: str) -> str:
-    """What people read for an action, also for those of earlier versions."""
-    return ACTIONS.get(action_id) or OLD_ACTIONS.get(action_id, action_id)
+def action_names() -> dict[str, str]:
+    """Action id to what people read, in the order of the form."""
+    return {action.id: action.name for action in taxonomy.actions().values()}
+
+
+def default_action(violation: bool) -> str:
+    """What the form proposes, by whether any policy is violated."""
+    return taxonomy.in_force().default_action(violation).id
+
+
+def action_name(action_id: str, rules: Taxonomy | None = None) -> str:
+    """What people read for an action, also for those that are gone.
+
+    Args:
+        rules: The taxonomy that it was taken under; ``None``: the one in force.
+    """
+    known = (rules or taxonomy.in_force()).actions.get(action_id)
+    return known.name if known else OLD_ACTIONS.get(action_id, action_id)
 
 
 def notice_for(
@@ -54,8 +60,14 @@ def notice_for(
     Raises:
         DecisionRefused: There is no such action.
     """
-    if action_id not in ACTIONS:
-        raise DecisionRefused(f"Unknown action '{action_id}'.{did_you_mean(action_id, ACTIONS)}")
+    action = _action(action_id, taxonomy.in_force())
+    return filled(action.notice, case_title, policy_names, reasons)
+
+
+def filled(
+    template: str, case_title: str | None, policy_names: Iterable[str], reasons: Iterable[str] = ()
+) -> str:
+    """Fill the fields of a notice's template; see ``notice_for``."""
     given = ", ".join(reason for reason in reasons if reason and reason != OTHER_REASON)
     fields = {
         "{title}": (case_title or _UNTITLED).strip(),
@@ -63,7 +75,6 @@ def notice_for(
         "{reason}": given or OTHER_REASON,
         " ({reason})": f" ({given})" if given else "",
     }
-    template = taxonomy.actions()[action_id].notice
     return _FIELDS.sub(lambda found: fields[found[0]], template).strip()[:NOTICE_LIMIT]
 
 
@@ -76,26 +87,47 @@ def reasons_for(policy_id: str) -> tuple[str, ...]:
     return (*taxonomy.policy(policy_id).reasons, OTHER_REASON)
 
 
-def full_labels(form: DecisionForm, task: Task) -> dict[str, str]:
-    """A label for every policy of the task: what was not marked is ok."""
-    return {policy.id: VIOLATION if form.labels.get(policy.id) else OK for policy in task.policies}
+def full_labels(
+    form: DecisionForm, task: Task, shown: Collection[str] | None = None
+) -> dict[str, str]:
+    """A label for every policy of the task that was shown: what was not marked is ok.
+
+    Args:
+        shown: Ids of the policies that the reviewer was asked about; ``None``: all of the task.
+    """
+    return {
+        policy.id: VIOLATION if form.labels.get(policy.id) else OK
+        for policy in task.policies
+        if shown is None or policy.id in shown
+    }
 
 
-def check_form(form: DecisionForm, task: Task, duration_s: float | None = None) -> None:
+def check_form(
+    form: DecisionForm,
+    task: Task,
+    duration_s: float | None = None,
+    rules: Taxonomy | None = None,
+) -> None:
     """Refuse a form that lacks something or contradicts itself.
+
+    A policy that is gone and was not marked is passed over: the form was opened before.
+
+    Args:
+        rules: The taxonomy that the task is from; ``None``: the one in force.
 
     Raises:
         DecisionRefused: Says what to add or change.
     """
-    known = {policy.id for policy in task.policies}
-    for policy_id in (*form.labels, *form.reasons):
-        if policy_id not in known:
-            hint = did_you_mean(policy_id, known)
-            raise DecisionRefused(f"Policy '{policy_id}' is not in task '{task.id}'.{hint}")
+    known = {policy.id: policy for policy in task.policies}
     violated = [policy_id for policy_id, marked in form.labels.items() if marked]
     for policy_id in violated:
-        _check_reason(form, policy_id)
-    _check_action(form.action, bool(violated))
+        if policy_id not in known:
+            raise DecisionRefused(
+                f"Policy '{policy_id}' is not in task '{task.id}'{_CHANGED}"
+                f"{did_you_mean(policy_id, known)}"
+            )
+        _check_reason(form, known[policy_id])
+    _check_action(_action(form.action, rules or taxonomy.in_force()), bool(violated))
     _check_range(form.start_s, form.end_s, duration_s)
     if len(form.notice) > NOTICE_LIMIT:
         raise DecisionRefused(
@@ -103,28 +135,35 @@ def check_form(form: DecisionForm, task: Task, duration_s: float | None = None) 
         )
 
 
-def _check_reason(form: DecisionForm, policy_id: str) -> None:
-    name, reason = taxonomy.policy(policy_id).name, form.reasons.get(policy_id)
+def _check_reason(form: DecisionForm, policy: Policy) -> None:
+    name, reason = policy.name, form.reasons.get(policy.id)
+    offered = (*policy.reasons, OTHER_REASON)
     if not reason:
         raise DecisionRefused(f"Give a reason for '{name}'.")
-    if reason not in reasons_for(policy_id):
-        hint = did_you_mean(reason, reasons_for(policy_id))
-        raise DecisionRefused(f"'{reason}' is no reason of '{name}'.{hint}")
+    if reason not in offered:
+        hint = did_you_mean(reason, offered)
+        raise DecisionRefused(f"'{reason}' is no reason of '{name}'{_CHANGED}{hint}")
     if reason == OTHER_REASON and not form.comment.strip():
         raise DecisionRefused(f"The reason for '{name}' is 'other': say more in the comment.")
 
 
-def _check_action(action_id: str, violated: bool) -> None:
-    action = taxonomy.actions().get(action_id)
+def _action(action_id: str, rules: Taxonomy) -> Action:
+    action = rules.actions.get(action_id)
     if action is None:
-        raise DecisionRefused(f"Unknown action '{action_id}'.{did_you_mean(action_id, ACTIONS)}")
+        hint = did_you_mean(action_id, rules.actions)
+        raise DecisionRefused(f"Unknown action '{action_id}'{_CHANGED}{hint}")
+    return action
+
+
+def _check_action(action: Action, violated: bool) -> None:
     if violated and not action.violation:
         raise DecisionRefused(
-            f"A policy is marked as violated: choose another action than '{action_id}'."
+            f"A policy is marked as violated: choose another action than '{action.id}'."
         )
     if not violated and action.violation:
+        keep = default_action(False)
         raise DecisionRefused(
-            f"No policy is marked: mark one, or choose 'keep', not '{action_id}'."
+            f"No policy is marked: mark one, or choose '{keep}', not '{action.id}'."
         )
 
 

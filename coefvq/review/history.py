@@ -13,12 +13,14 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from coefvq.review import queues
+from coefvq import taxonomy
+from coefvq.review import blinding, looks, queues
 from coefvq.review.access import Actor, Permission, require
 from coefvq.review.case_view import video_view
+from coefvq.review.form import action_name
 from coefvq.review.views import VideoView
 from coefvq.settings import Settings
-from coefvq.store import assessments, cases, decisions, videos
+from coefvq.store import assessments, cases, decisions, taxonomies, videos
 from coefvq.store.session import Store
 from coefvq.store.tables import (
     CaseRow,
@@ -58,7 +60,11 @@ class HistoryEntry:
 
 @dataclass(frozen=True)
 class CaseHead:
-    """One of the video's cases: where it is now."""
+    """One of the video's cases: where it is now.
+
+    Attributes:
+        blind: The actor answers before they see what the machine said; it is left out.
+    """
 
     case_id: str
     task: str
@@ -68,6 +74,7 @@ class CaseHead:
     route: str | None
     queue: str | None
     assigned_to: str | None
+    blind: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,8 @@ class VideoHistory:
     Attributes:
         hidden: Cases in restricted queues that the actor has no access to; nothing of them is
             in here.
+        left_out: Cases of which people's answers, or the machine's, are not told yet: the actor
+            may be asked for an answer that they must not colour.
     """
 
     video_id: str
@@ -84,15 +93,23 @@ class VideoHistory:
     cases: tuple[CaseHead, ...]
     entries: tuple[HistoryEntry, ...]
     hidden: int = 0
+    left_out: int = 0
 
 
-def of_video(store: Store, actor: Actor, video_id: str) -> VideoHistory:
+def of_video(
+    store: Store, actor: Actor, video_id: str, settings: Settings | None = None
+) -> VideoHistory:
     """Tell everything that happened to a video. Notes are for people who may decide.
+
+    Args:
+        settings: With them the machine's answer is left out too, where the actor answers first.
 
     Raises:
         StoreError: There is no such video.
     """
     require(actor, Permission.VIEW)
+    if settings is not None:
+        blinding.prepare(store, settings)
     with store.read() as session:
         video = videos.get(session, video_id)
         every = sorted(cases.of_video(session, video_id).values(), key=lambda case: case.task)
@@ -102,13 +119,35 @@ def of_video(store: Store, actor: Actor, video_id: str) -> VideoHistory:
         entries += _verdicts(session, video, mine)
         if actor.may(Permission.DECIDE):
             entries += _notes(session, mine)
+        people = looks.concealed(session, actor, [case.id for case in mine])
+        machine = _unseen(session, settings, actor, mine)
         return VideoHistory(
             video_id=video.id,
             title=video.title or video.original_name,
-            cases=tuple(_head(case) for case in mine),
-            entries=tuple(sorted(entries, key=lambda entry: entry.at)),
+            cases=tuple(_head(case, case.id in machine) for case in mine),
+            entries=tuple(
+                entry
+                for entry in sorted(entries, key=lambda entry: entry.at)
+                if not (entry.case_id in people and _of_people(entry, actor))
+                and not (entry.case_id in machine and entry.kind == SCORED)
+            ),
             hidden=len(every) - len(mine),
+            left_out=len(people | machine),
         )
+
+
+def _unseen(
+    session: Session, settings: Settings | None, actor: Actor, mine: Sequence[CaseRow]
+) -> frozenset[str]:
+    """Cases that the actor answers before they see the machine's answer; leads see all."""
+    if settings is None or actor.may(Permission.LEAD):
+        return frozenset()
+    return blinding.among(session, settings, actor, mine)
+
+
+def _of_people(entry: HistoryEntry, actor: Actor) -> bool:
+    told = (decisions.DECIDED, decisions.UNDONE, NOTED)
+    return entry.kind in told and entry.actor != actor.name
 
 
 def video(store: Store, settings: Settings, actor: Actor, video_id: str) -> VideoView:
@@ -151,12 +190,19 @@ def _case_entries(session: Session, mine: Sequence[CaseRow]) -> Iterator[History
     rows = {row.id: row for case in mine for row in decisions.of_case(session, case.id)}
     for event in _events(session, (decisions.DECIDED, decisions.UNDONE), rows):
         row = rows[event.subject_id]
-        data = _decision(row) if event.kind == decisions.DECIDED else {"batch": row.batch_id}
+        taken = event.kind == decisions.DECIDED
+        data = _decision(session, row) if taken else {"batch": row.batch_id}
         yield HistoryEntry(event.at, event.actor, event.kind, row.task, row.case_id, data)
 
 
-def _decision(row: DecisionRow) -> dict[str, Any]:
+def _decision(session: Session, row: DecisionRow) -> dict[str, Any]:
+    """With the names of policies and action as they were when it was taken."""
+    then = taxonomies.at(session, row.taxonomy_version) or taxonomy.in_force()
+    known = {policy: then.policies.get(policy) for policy in row.labels}
     return {
+        "names": {policy: each.name for policy, each in known.items() if each is not None},
+        "action_name": action_name(row.action, then),
+        "taxonomy": row.taxonomy_version,
         "labels": row.labels,
         "reasons": row.reasons,
         "action": row.action,
@@ -213,14 +259,15 @@ def _notes(session: Session, mine: Sequence[CaseRow]) -> Iterator[HistoryEntry]:
         yield HistoryEntry(row.at, row.author, NOTED, tasks[row.case_id], row.case_id, data)
 
 
-def _head(case: CaseRow) -> CaseHead:
+def _head(case: CaseRow, unseen: bool) -> CaseHead:
     return CaseHead(
         case.id,
         case.task,
         case.state,
-        case.verdict,
-        case.probability,
-        case.route,
-        case.queue,
+        None if unseen else case.verdict,
+        None if unseen else case.probability,
+        None if unseen else case.route,
+        None if unseen else case.queue,
         case.assigned_to,
+        unseen,
     )

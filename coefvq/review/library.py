@@ -203,7 +203,10 @@ def _where(
     if policy:
         known = taxonomy.policies()
         if policy not in known:
-            raise SettingsError(f"Unknown policy '{policy}'.{did_you_mean(policy, known)}")
+            raise SettingsError(
+                f"Unknown policy '{policy}'; it may have been taken out of the taxonomy. Choose "
+                f"another.{did_you_mean(policy, known)}"
+            )
         yield _in_cases(task, CaseRow.top_policy == policy)
     if uploader:
         yield VideoRow.uploader == uploader

@@ -9,8 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from coefvq.domain import RouteName
-from coefvq.review import queues
-from coefvq.review.access import Actor
+from coefvq.review import blinding, looks, queues
+from coefvq.review.access import Actor, Permission
 from coefvq.review.compare import overall
 from coefvq.review.library_views import CaseBadge, LibraryItem, Snippet
 from coefvq.settings import Settings
@@ -53,12 +53,16 @@ def items_of(
     decided = _decided(session, [case for each in by_video.values() for case in each])
     newest = jobs.newest_by_video(session, ids)
     closed = queues.closed_to(session, actor)
+    every = [case for each in by_video.values() for case in each]
+    for decision_id in _untold(session, actor, every):
+        decided.pop(decision_id, None)
+    unseen = _unseen(session, settings, actor, every)
     made = (
         _item(
             settings,
             row,
             [case for case in by_video[row.id] if task in (None, case.task)],
-            lambda case: None if case.queue in closed else _badge(case, decided),
+            lambda case: None if case.queue in closed else _badge(case, decided, unseen),
             newest.get(row.id),
         )
         for row in rows
@@ -108,14 +112,29 @@ def _share(job: JobRow | None) -> float | None:
     return _INGEST_SHARE + (1.0 - _INGEST_SHARE) * min(job.progress, 0.99)
 
 
-def _badge(case: CaseRow, decided: dict[str, str]) -> CaseBadge:
+def _untold(session: Session, actor: Actor, rows: Sequence[CaseRow]) -> set[str]:
+    """Decisions that the actor may not see: they may be asked about their cases."""
+    asked = looks.concealed(session, actor, [row.id for row in rows if row.decision_id])
+    return {row.decision_id for row in rows if row.id in asked and row.decision_id}
+
+
+def _unseen(
+    session: Session, settings: Settings, actor: Actor, rows: Sequence[CaseRow]
+) -> frozenset[str]:
+    """Cases that the actor answers before they see the machine's answer; leads see all."""
+    lead = actor.may(Permission.LEAD)
+    return frozenset() if lead else blinding.among(session, settings, actor, rows)
+
+
+def _badge(case: CaseRow, decided: dict[str, str], unseen: frozenset[str]) -> CaseBadge:
+    told = case.id not in unseen
     return CaseBadge(
         case_id=case.id,
         task=case.task,
         state=case.state,
-        verdict=case.verdict,
-        route=case.route,
-        probability=case.probability,
+        verdict=case.verdict if told else None,
+        route=case.route if told else None,
+        probability=case.probability if told else None,
         decided=decided.get(case.decision_id or ""),
     )
 

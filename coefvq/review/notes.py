@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from coefvq.errors import StoreError
-from coefvq.review import queues
+from coefvq.review import looks, queues
 from coefvq.review.access import Actor, Permission, require
 from coefvq.review.case_views import NoteView
 from coefvq.store import events
@@ -31,11 +31,12 @@ def add(store: Store, actor: Actor, case_id: str, text: str) -> NoteView:
     if words is None or len(words) > LIMIT:
         raise StoreError(f"A note has 1 to {LIMIT} characters. Write it again, then save it.")
     with store.write() as session:
-        queues.reach(session, actor, case_id)
-        row = NoteRow(case_id=case_id, author=actor.name, text=words)
+        look = looks.at(session, actor, case_id)
+        case = queues.reach(session, actor, look.case_id if look else case_id)
+        row = NoteRow(case_id=case.id, author=actor.name, text=words)
         session.add(row)
         session.flush()
-        events.append(session, actor.name, "case.noted", "case", case_id, {"note": row.id})
+        events.append(session, actor.name, "case.noted", "case", case.id, {"note": row.id})
         return _view(row)
 
 

@@ -10,14 +10,24 @@ from sqlalchemy.orm import Session
 
 from coefvq import taxonomy
 from coefvq.errors import DecisionRefused, StoreError
-from coefvq.review import case_view, exposure, queues
+from coefvq.review import case_view, exposure, look_answers, looks, queues
 from coefvq.review.access import ROLES, Actor, Permission, require
 from coefvq.review.views import CaseView, DecisionForm
 from coefvq.review.waiting import counts as counts
 from coefvq.settings import Settings
 from coefvq.store import cases, decisions, events, jobs, leases, turns
+from coefvq.store import looks as look_rows
 from coefvq.store.session import Store
-from coefvq.store.tables import CaseRow, CaseState, JobKind, UserRow, VerdictRow, utcnow
+from coefvq.store.tables import (
+    CaseRow,
+    CaseState,
+    JobKind,
+    LookRow,
+    LookState,
+    UserRow,
+    VerdictRow,
+    utcnow,
+)
 from coefvq.store.text import storable
 
 SKIP_REASONS = ("not my language", "cannot judge", "needs a specialist", "does not play")
@@ -38,7 +48,8 @@ def next_case(
     """Claim and return the case that is due.
 
     The one the actor holds comes first, then those assigned to them, then by urgency and age.
-    Cases that the actor passed over come last; those they sent to another person, never.
+    Cases that the actor passed over come last; those they sent to another person, never. Now and
+    then it is an independent look (see ``looks``) in the place of the case that is due.
 
     Args:
         exclude: Case ids not to return.
@@ -87,9 +98,13 @@ def open_case(store: Store, settings: Settings, actor: Actor, case_id: str) -> C
     """
     require(actor, Permission.VIEW)
     with store.write() as session:
-        found, now = queues.reach(session, actor, case_id, lock=True), utcnow()
-        if actor.may(Permission.DECIDE) and found.state in _OPENABLE:
-            _claim(session, settings, actor, case_id, now)
+        look, now = looks.at(session, actor, case_id, lock=True), utcnow()
+        if look is None:
+            found = queues.reach(session, actor, case_id, lock=True)
+            if actor.may(Permission.DECIDE) and found.state in _OPENABLE:
+                _claim(session, settings, actor, case_id, now)
+        elif look.state == LookState.WAITING.value:
+            looks.claim(session, actor, look, settings.case_lease_s, now)
     return case_view.view(store, settings, actor, case_id, now)
 
 
@@ -134,17 +149,18 @@ def skip(
     require(actor, Permission.DECIDE)
     why = storable(reason, _REASON_LIMIT) or ""
     with store.write() as session:
-        queues.reach(session, actor, case_id, lock=True)
-        lease = leases.check(session, leases.CASE, case_id, actor.name, token)
-        cases.note_skip(session, case_id, actor.name, why)
-        leases.end(session, lease)
-        events.append(session, actor.name, "case.skipped", "case", case_id, {"reason": why})
+        look = looks.at(session, actor, case_id, lock=True)
+        if look is None:
+            _pass_over(session, actor, case_id, token, why)
+        else:
+            look_answers.pass_over(session, actor, look, token, why)
     return following(store, settings, actor, task, case_id, queue_id)
 
 
 def assign(store: Store, actor: Actor, case_id: str, to: str | None) -> None:
     """Give a case to one person, or (``to=None``) to nobody in particular.
 
+    An independent look is its reviewer's in any case: that somebody took it is kept, and no more.
     Only they are offered it then. Whoever may decide can take a case that is nobody's, and drop
     their own; other assignments need ``Permission.ASSIGN``. Who has the case open keeps it until
     their time ends.
@@ -155,6 +171,11 @@ def assign(store: Store, actor: Actor, case_id: str, to: str | None) -> None:
     """
     require(actor, Permission.DECIDE)
     with store.write() as session:
+        look = looks.at(session, actor, case_id, lock=True)
+        if look is not None:
+            require(actor, Permission.DECIDE if to in (None, actor.name) else Permission.ASSIGN)
+            look_rows.keep(look, assigned=to)
+            return
         case = queues.reach(session, actor, case_id, lock=True)
         before = case.assigned_to
         if before == to:
@@ -172,6 +193,10 @@ def save_draft(store: Store, actor: Actor, case_id: str, form: DecisionForm) -> 
     """Keep a form that is not sent yet; a lease is not needed. Returns when it was kept."""
     require(actor, Permission.DECIDE)
     with store.write() as session:
+        look, now = looks.at(session, actor, case_id, lock=True), utcnow()
+        if look is not None:
+            look_answers.keep_draft(look, actor, form, now)
+            return now
         queues.reach(session, actor, case_id)
         return decisions.save_draft(session, case_id, actor.name, asdict(form)).saved_at
 
@@ -180,36 +205,91 @@ def drop_draft(store: Store, actor: Actor, case_id: str) -> None:
     """Forget the actor's draft on a case."""
     require(actor, Permission.DECIDE)
     with store.write() as session:
+        look = looks.at(session, actor, case_id, lock=True)
+        if look is not None:
+            look_rows.keep(look, form=None)
+            return
         decisions.drop_draft(session, case_id, actor.name)
 
 
-def request_rationale(store: Store, actor: Actor, case_id: str) -> bool:
+def request_rationale(
+    store: Store, actor: Actor, case_id: str, settings: Settings | None = None
+) -> bool:
     """Queue an explanation of the MLLM's answer; ``False`` where there is one already.
+
+    Args:
+        settings: With them it is refused where the actor is to answer first.
 
     Raises:
         StoreError: The MLLM has not looked at this case.
+        DecisionRefused: The actor answers it before they see what the MLLM said.
     """
     require(actor, Permission.VIEW)
+    if settings is not None and case_view.view(store, settings, actor, case_id).blind:
+        raise DecisionRefused(f"Case {case_id}: answer first, then see the machine's answer.")
     with store.write() as session:
-        found = queues.reach(session, actor, case_id)
+        look = looks.at(session, actor, case_id)
+        found = queues.reach(session, actor, look.case_id if look else case_id)
         verdict = session.get(VerdictRow, found.verdict_id) if found.verdict_id else None
         if verdict is None or verdict.mllm_id is None:
             raise StoreError(f"Case {case_id}: the MLLM has not looked at it; nothing to explain.")
         if cases.explained(session, verdict):
             return False
-        jobs.enqueue(session, JobKind.EXPLAIN, case_id=case_id)
+        jobs.enqueue(session, JobKind.EXPLAIN, case_id=found.id)
         return True
 
 
 def _take_next(
     session: Session, settings: Settings, actor: Actor, wish: turns.Wish, now: datetime
 ) -> str | None:
-    """Claim the case that is due. One that somebody was quicker to claim is passed by."""
+    """Claim what is due: the case, or a look in its place. What others just claimed is passed."""
+    while True:
+        due = _due(session, wish, now)
+        look = _look(session, settings, actor, wish, due, now)
+        if look is not None:
+            if looks.claim(session, actor, look, settings.case_lease_s, now):
+                return look.id
+            wish = replace(wish, exclude=wish.exclude | {look.id})
+        elif due is None:
+            return None
+        elif _claim(session, settings, actor, due.id, now):
+            return due.id
+        else:
+            wish = replace(wish, exclude=wish.exclude | {due.id})
+
+
+def _due(session: Session, wish: turns.Wish, now: datetime) -> CaseRow | None:
     while (found := turns.next_for(session, wish, now)) is not None:
-        if _claim(session, settings, actor, found.id, now):
-            return found.id
-        wish = replace(wish, exclude=wish.exclude | {found.id})
+        if found.task in taxonomy.tasks():
+            return found
+        # It came after its task was taken away.
+        found.state, found.updated_at = CaseState.SET_ASIDE.value, now
+        session.flush()
     return None
+
+
+def _look(
+    session: Session,
+    settings: Settings,
+    actor: Actor,
+    wish: turns.Wish,
+    due: CaseRow | None,
+    now: datetime,
+) -> LookRow | None:
+    """The look to give: one that is theirs already; else, unless they hold a case, a new one."""
+    if due is not None and turns.is_held(session, wish, due.id, now):
+        return None
+    return look_rows.mine(session, wish, now) or looks.take(
+        session, settings, actor, wish, due, now
+    )
+
+
+def _pass_over(session: Session, actor: Actor, case_id: str, token: int, why: str) -> None:
+    queues.reach(session, actor, case_id, lock=True)
+    lease = leases.check(session, leases.CASE, case_id, actor.name, token)
+    cases.note_skip(session, case_id, actor.name, why)
+    leases.end(session, lease)
+    events.append(session, actor.name, "case.skipped", "case", case_id, {"reason": why})
 
 
 def _claim(session: Session, settings: Settings, actor: Actor, case_id: str, now: datetime) -> bool:

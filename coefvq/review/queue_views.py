@@ -43,6 +43,7 @@ class QueueCounts:
         pace_s: Median seconds between this actor's last decisions; ``None`` before the third.
         scoring: Videos that are being scored or wait for it.
         failed: Jobs set aside.
+        second_answers: Second looks, asked for by chance, that only others can answer.
         queues: Those of the actor first in their order; empty where none were set up.
     """
 
@@ -55,6 +56,7 @@ class QueueCounts:
     scoring: int = 0
     failed: int = 0
     queues: tuple[QueueView, ...] = ()
+    second_answers: int = 0
 
     @property
     def total(self) -> int:

@@ -113,6 +113,23 @@ def change(store: Store, actor: Actor, queue_id: str, **changes: Any) -> QueueSe
         return _changed(session, actor, row, "queue.changed", checked)
 
 
+def move(store: Store, actor: Actor, queue_id: str, by: int) -> QueueSetup:
+    """Move a queue by so many places (negative: earlier); waiting cases are sorted anew.
+
+    Raises:
+        StoreError: There is no such queue.
+    """
+    require(actor, Permission.LEAD)
+    with store.write() as session:
+        row = _row(session, queue_id)
+        rows = rows_of.listed(session)
+        at = rows.index(row)
+        rows.insert(min(max(at + by, 0), len(rows) - 1), rows.pop(at))
+        for position, each in enumerate(rows):
+            each.position = position
+        return _changed(session, actor, row, "queue.changed", {"position": row.position})
+
+
 def remove(store: Store, actor: Actor, queue_id: str) -> int:
     """Take a queue away; its waiting cases go to the others. Returns how many moved.
 
@@ -169,6 +186,15 @@ def require_open_video(session: Session, actor: Actor, video_id: str) -> None:
     for case in found:
         if case.queue in closed:
             require_open(session, actor, case)
+
+
+def is_restricted(store: Store, actor: Actor, video_id: str) -> bool:
+    """Whether a case of the video stands in a restricted queue: nothing of it is to be kept."""
+    require(actor, Permission.VIEW)
+    with store.read() as session:
+        restricted = {row.id for row in rows_of.listed(session) if row.restricted}
+        found = cases.of_video(session, video_id).values() if restricted else ()
+        return any(case.queue in restricted for case in found)
 
 
 def require_open(session: Session, actor: Actor, case: CaseRow) -> CaseRow:

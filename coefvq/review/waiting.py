@@ -8,18 +8,19 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.orm import Session
 
 from coefvq import taxonomy
 from coefvq.review.access import Actor, Permission, require
 from coefvq.review.queue_views import QueueCounts, QueueView
 from coefvq.review.queues import REST, REST_NAME, closed_to, is_given
-from coefvq.store import decisions, leases, queues, turns, videos
+from coefvq.store import decisions, leases, looks, queues, turns, videos
 from coefvq.store.queues import Waiting
 from coefvq.store.session import Store
 from coefvq.store.tables import (
     CaseRow,
+    JobKind,
     JobRow,
     JobState,
     LeaseRow,
@@ -29,6 +30,7 @@ from coefvq.store.tables import (
 )
 
 _PAUSE_S = 600.0
+_PACE_OF = 20
 
 
 @dataclass(frozen=True)
@@ -46,23 +48,29 @@ def counts(store: Store, actor: Actor) -> QueueCounts:
     with store.read() as session:
         now = utcnow()
         closed = closed_to(session, actor)
-        found = [each for each in queues.waiting(session, now) if each.queue not in closed]
+        asked = _asked(session, actor, now)
+        whole = [*queues.waiting(session, now), *asked]
+        found = [each for each in whole if each.queue not in closed]
         held, sent_on, others = _barred(session, actor, now, closed)
         barred = held | sent_on | others
         oldest = min((each.oldest for each in found), default=None)
         return QueueCounts(
-            waiting=_by_task(actor, found, barred),
+            waiting=_with_mine(session, actor, _by_task(actor, found, barred), now),
             leased=dict(Counter(each.task for each in held)),
             second_look=len(sent_on),
             oldest_s=(now - oldest).total_seconds() if oldest else None,
-            pace_s=pace(decisions.times_of(session, actor.name)),
-            decided_today=decisions.count(
-                session, since=now - timedelta(hours=24), reviewer=actor.name
-            ),
+            pace_s=pace(_times(session, actor.name)),
+            decided_today=_answered(session, actor.name, now - timedelta(hours=24)),
             scoring=_number(session, VideoRow.status.in_((videos.WAITING, videos.SCORING))),
-            failed=_number(session, JobRow.state == JobState.SET_ASIDE.value),
+            failed=_number(session, _failed_on_a_video()),
             queues=_views(actor, queues.listed(session), found, barred, closed, now),
+            second_answers=looks.number_waiting(session) - sum(each.number for each in asked),
         )
+
+
+def _failed_on_a_video() -> ColumnElement[bool]:
+    """Jobs that failed for good; those that compute figures are told to leads on Insights."""
+    return and_(JobRow.state == JobState.SET_ASIDE.value, JobRow.kind != JobKind.FIGURES.value)
 
 
 def pace(times: list[datetime]) -> float | None:
@@ -70,6 +78,34 @@ def pace(times: list[datetime]) -> float | None:
     gaps = [(late - early).total_seconds() for late, early in itertools.pairwise(times)]
     steady = [gap for gap in gaps if gap <= _PAUSE_S]
     return statistics.median(steady) if len(steady) >= 2 else None
+
+
+def _asked(session: Session, actor: Actor, now: datetime) -> list[Waiting]:
+    """The second looks that the actor could be given."""
+    if not actor.may(Permission.DECIDE) or not looks.any_for(session, actor.name):
+        return []
+    return looks.waiting_for(session, actor.name, now)
+
+
+def _with_mine(
+    session: Session, actor: Actor, waiting: dict[str, int], now: datetime
+) -> dict[str, int]:
+    """A look that the actor has open counts where nothing else waits, as their case would."""
+    mine = looks.mine(session, turns.Wish(actor.name), now)
+    if mine is None or mine.task not in waiting:
+        return waiting
+    return waiting | {mine.task: max(waiting[mine.task], 1)}
+
+
+def _times(session: Session, reviewer: str) -> list[datetime]:
+    """When the reviewer answered last, newest first: decisions and looks alike."""
+    both = decisions.times_of(session, reviewer) + looks.times_of(session, reviewer)
+    return sorted(both, reverse=True)[:_PACE_OF]
+
+
+def _answered(session: Session, reviewer: str, since: datetime) -> int:
+    decided = decisions.count(session, since=since, reviewer=reviewer)
+    return decided + looks.count_answered(session, reviewer, since)
 
 
 def _by_task(actor: Actor, found: list[Waiting], barred: set[_Place]) -> dict[str, int]:

@@ -152,6 +152,18 @@ def explain(bench: Bench, job: ClaimedJob, report: Report) -> Apply:
     return apply
 
 
+def compute_figures(bench: Bench, job: ClaimedJob, report: Report) -> Apply:
+    """Compute what leads see on Insights, read ahead for replays, see whether anything alarms."""
+    from coefvq.work import alarms, routing_replay
+    from coefvq.work.figures import compute
+    from coefvq.work.task_probability import Recalibration
+
+    found = compute.compute(bench.store, bench.settings, report=report)
+    routing_replay.refresh(bench.store, bench.settings, Recalibration.shipped())
+    alarms.check_all(bench.store, bench.settings)
+    return lambda session: compute.keep(session, found)
+
+
 def _steps(report: Report, low: float, high: float) -> Callable[[float], None]:
     """Pass progress on in tenths: each report is a write."""
     last = 0
@@ -169,6 +181,7 @@ HANDLERS: dict[JobKind, Callable[[Bench, ClaimedJob, Report], Apply]] = {
     JobKind.INGEST: ingest,
     JobKind.SCORE: score,
     JobKind.EXPLAIN: explain,
+    JobKind.FIGURES: compute_figures,
 }
 
 

@@ -26,7 +26,7 @@ class Keeper(SignalsCache):
     def __init__(self, store: Store):
         super().__init__(store)
         self.store = store
-        self._follower = Follower(store)
+        self._follower = Follower(store, trials=False)
 
     @classmethod
     def open(cls, settings: Settings) -> Keeper:

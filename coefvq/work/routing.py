@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -11,15 +13,17 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
 from coefvq.errors import RoutingError
-from coefvq.router import Router
+from coefvq.router import Router, Trial
 from coefvq.routing import learnt
 from coefvq.routing.online import OnlineThresholds
 from coefvq.routing.policy import RoutingPolicy
 from coefvq.routing.published import Learnt
 from coefvq.settings import Settings
-from coefvq.store import routing_policies, routing_state
+from coefvq.store import routing_policies, routing_state, trials
 from coefvq.store.session import Store, open_store
 from coefvq.store.tables import RoutingStateRow
+
+log = logging.getLogger(__name__)
 
 
 @runtime_checkable
@@ -71,23 +75,36 @@ class _Glance:
         """Nothing is kept."""
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What a look at the store found: a change of any part is followed."""
+
+    versions: dict[str, str]
+    learnt: dict[str, Learnt]
+    trials: tuple[tuple[str, str, str, str, float], ...] = ()
+
+
 class Follower:
     """Keeps a cascade's routing at what is published. Call ``refresh`` before each video.
 
     The cascade's budgets and limits are kept in the store from then on, and its random audits are
     drawn with the store's secret. Thresholds follow what decisions have taught.
+
+    Args:
+        trials: Whether trials count, as they do for uploads; not for what is only tried out.
     """
 
-    def __init__(self, store: Store):
+    def __init__(self, store: Store, trials: bool = True):
         self._store = store
+        self._trials = trials
         self._router: Router | None = None
-        self._loaded: dict[str, str] = {}
-        self._learnt: dict[str, Learnt] = {}
+        self._followed = _Known({}, {})
 
     def refresh(self, cascade: object) -> bool:
-        """Put what is published and learnt in force; return whether it changed.
+        """Put what is published, learnt and tried in force; return whether it changed.
 
-        Two small queries where it did not.
+        Three small queries where it did not. All of it is of one moment, and the routing takes
+        it over in one step.
 
         Raises:
             RoutingError: A published policy cannot be read by this version of the program.
@@ -97,17 +114,25 @@ class Follower:
         router = cascade.routing
         if router is not self._router:
             router.remember(StoredStates(self._store), routing_state.audit_salt(self._store))
-            self._router, self._loaded, self._learnt = router, {}, {}
+            self._router, self._followed = router, _Known({}, {})
         with self._store.read() as session:
-            versions = routing_policies.versions_in_force(session)
-            found = learnt_in_force(session, versions)
-        if (versions, found) == (self._loaded, self._learnt):
-            return False
-        if versions != self._loaded:
-            router.use(policies_in_force(self._store))
-        router.learn(found)
-        self._loaded, self._learnt = versions, found
+            found = self._look(session)
+            if found == self._followed:
+                return False
+            policies = _policies(session)
+            tried = _trials(session, found)
+        splits, shadows = (tried.get(kind, {}) for kind in (trials.SPLIT, trials.SHADOW))
+        router.follow(policies, found.learnt, splits, shadows)
+        self._followed = found
         return True
+
+    def _look(self, session: Session) -> _Known:
+        versions = routing_policies.versions_in_force(session)
+        learnt = learnt_in_force(session, versions)
+        rows = trials.running(session) if self._trials else []
+        return _Known(
+            versions, learnt, tuple((r.task, r.kind, r.id, r.version, r.share) for r in rows)
+        )
 
 
 def policies_in_force(store: Store) -> dict[str, RoutingPolicy]:
@@ -117,11 +142,28 @@ def policies_in_force(store: Store) -> dict[str, RoutingPolicy]:
         RoutingError: One cannot be read; names it and says what to do.
     """
     with store.read() as session:
-        found = {
-            task: routing_policies.in_force(session, task)
-            for task in routing_policies.versions_in_force(session)
-        }
+        return _policies(session)
+
+
+def _policies(session: Session) -> dict[str, RoutingPolicy]:
+    found = {
+        task: routing_policies.in_force(session, task)
+        for task in routing_policies.versions_in_force(session)
+    }
     return {task: _read(task, row.version, row.document) for task, row in found.items() if row}
+
+
+def _trials(session: Session, found: _Known) -> dict[str, dict[str, Trial]]:
+    """Trials by kind and task; one whose policy cannot be read decides nothing."""
+    tried: dict[str, dict[str, Trial]] = {}
+    for task, kind, trial_id, version, share in found.trials:
+        try:
+            policy = RoutingPolicy.from_json(routing_policies.get(session, version).document)
+        except RoutingError as error:
+            log.warning("trial %s of task %s has no effect: %s", trial_id, task, error)
+            continue
+        tried.setdefault(kind, {})[task] = Trial(trial_id, policy, share)
+    return tried
 
 
 def learnt_in_force(session: Session, versions: Mapping[str, str]) -> dict[str, Learnt]:

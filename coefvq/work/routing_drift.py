@@ -132,9 +132,7 @@ def _calibration(
         reason = "calibration: the fit had too few labels for a baseline"
         return CalibrationDrift(DriftLevel.NOT_ENOUGH, None, None, None, None, 0, 0, reason)
     rows, names = [], []
-    for case in routed_cases.decided(session, task):
-        if case.first.created_at < since:
-            continue
+    for case in routed_cases.decided(session, task, since):
         row = row_of(case, task, prefilter, None, left)
         if row is not None:
             rows.append(row)

@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -121,8 +122,19 @@ def write_predictions(rows: Sequence[HistoryRow], path: Path) -> None:
     draft.replace(path)
 
 
-def audit(store: Store, task: str, confidence: float = 0.95) -> AuditReport:
+def audit(
+    store: Store,
+    task: str,
+    confidence: float = 0.95,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> AuditReport:
     """Estimate miss rate, precision and prevalence of a task from its audits.
+
+    Args:
+        since: Only outcomes of verdicts from then on, whenever people looked at them.
+        until: Only outcomes of verdicts before then.
 
     Raises:
         RoutingError: Nothing is labelled yet.
@@ -131,9 +143,10 @@ def audit(store: Store, task: str, confidence: float = 0.95) -> AuditReport:
 
     left: Counter[str] = Counter()
     with store.read() as session:
-        cases = [case for case in routed_cases.of_task(session, task) if _countable(case, left)]
+        found = routed_cases.of_task(session, task, since, until)
+        cases = [case for case in found if _countable(case, left)]
     labelled = [case.violation is not None and _sent_or_drawn(case) for case in cases]
-    found = estimate(
+    estimated = estimate(
         [RouteName.HUMAN if _for_people(case) else case.route.name for case in cases],
         [bool(case.violation) for case in cases],
         [1.0 if _for_people(case) else case.route.propensity for case in cases],
@@ -141,7 +154,7 @@ def audit(store: Store, task: str, confidence: float = 0.95) -> AuditReport:
         confidence,
     )
     drawn = sum(case.route.audit for case in cases)
-    return AuditReport(task, found, len(cases), sum(labelled), drawn, dict(left))
+    return AuditReport(task, estimated, len(cases), sum(labelled), drawn, dict(left))
 
 
 def row_of(

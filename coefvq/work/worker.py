@@ -13,11 +13,12 @@ from sqlalchemy.exc import OperationalError
 
 from coefvq.errors import CoefVQError, LeaseLost, MediaError
 from coefvq.settings import Settings
-from coefvq.store import jobs
+from coefvq.store import jobs, taxonomies
 from coefvq.store.jobs import ClaimedJob
 from coefvq.store.leases import Lease
 from coefvq.store.session import Store
 from coefvq.work.assessor import Assessor
+from coefvq.work.figures.clock import FiguresClock
 from coefvq.work.handlers import HANDLERS, Bench
 from coefvq.work.heartbeat import Heartbeat
 from coefvq.work.routing import Follower
@@ -51,6 +52,8 @@ class Worker:
         self._factory = cascade_factory
         self._cascade: Assessor | None = None
         self._follower = Follower(store)
+        self._figures = FiguresClock(store, settings.figures_every_s)
+        self._regular = False
         self._current: Lease | None = None
 
     def run_once(self, stop: threading.Event | None = None) -> int:
@@ -61,7 +64,11 @@ class Worker:
         return taken
 
     def run_forever(self, stop: threading.Event, idle_s: float = 0.5) -> None:
-        """Work until ``stop`` is set, looking for new jobs every ``idle_s`` seconds."""
+        """Work until ``stop`` is set, looking for new jobs every ``idle_s`` seconds.
+
+        Figures are computed now and then as well.
+        """
+        self._regular = True
         while not stop.is_set():
             try:
                 taken = self.run_once(stop)
@@ -78,6 +85,8 @@ class Worker:
         Returns:
             Whether there was one.
         """
+        if self._regular:
+            self._figures.look()
         with self.store.write() as session:
             job = jobs.claim_next(session, self.name, self.settings.lease_s)
         if job is None:
@@ -106,6 +115,7 @@ class Worker:
     def _do(self, job: ClaimedJob) -> None:
         bench = Bench(self.settings, self.store, self._models, self.name)
         try:
+            taxonomies.follow(self.store)
             apply = HANDLERS[job.kind](
                 bench, job, lambda share, note: self._report(job, share, note)
             )

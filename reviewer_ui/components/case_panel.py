@@ -89,7 +89,7 @@ def facts(case: CaseView, me: str, may_assign: bool) -> Markup:
     rows.append(("Link", _link(case)))
     history = h('<a href="/video?id={}">Everything that happened to this video</a>',
                 quote(case.video.id))  # fmt: skip
-    rows.append(("History", history))
+    rows.append(("History", "after your answer" if case.blind else history))
     return h('<dl class="facts-table">{}</dl>', join(
         h("<div><dt>{}</dt><dd>{}</dd></div>", name, value) for name, value in rows
     ))  # fmt: skip

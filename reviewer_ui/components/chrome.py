@@ -6,7 +6,12 @@ from coefvq.review.views import QueueCounts
 from reviewer_ui.components import queues
 from reviewer_ui.markup import NOTHING, Markup, ago, h, join, kbd
 
-PAGES = (("/", "Review"), ("/library", "Library"))
+PAGES = (
+    ("/", "Review"),
+    ("/library", "Library"),
+    ("/insights", "Insights"),
+    ("/routing", "Routing"),
+)
 
 
 def header(current: str, *, keys: bool) -> Markup:
@@ -30,6 +35,7 @@ def header(current: str, *, keys: bool) -> Markup:
     return h(
         '<header class="top"><a class="brand" href="/">COEF-VQ Review</a>'
         '<nav aria-label="Pages">{}</nav><div class="warn" id="late" role="status"></div>'
+        '<span id="alarm-bell" role="status"></span>'
         '<div id="queue-counts" role="group" aria-label="Queue"></div>{}'
         '<button type="button" class="quiet theme" data-do="theme" aria-label="Light or dark">'
         '<i class="half" aria-hidden="true"></i></button><span id="who"></span></header>',

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from coefvq import taxonomy
 from coefvq.review.views import CaseView, DecisionView, DraftView, PolicyView
 from reviewer_ui.components import case_panel
 from reviewer_ui.keys import action_key
@@ -54,22 +55,31 @@ class Actions:
         good: The id that goes with no violation.
         bad: The id that is proposed as soon as a policy is violated.
         skips: Reasons to pass a case over; the last is what Enter means.
+        violations: The ids that go with a violation; ``None``: all but ``good``.
     """
 
     labels: dict[str, str]
     good: str
     bad: str
     skips: tuple[str, ...] = ("later",)
+    violations: frozenset[str] | None = None
+
+    def violates(self, action: str) -> bool:
+        """Whether an action goes with a violation."""
+        return action != self.good if self.violations is None else action in self.violations
 
 
-def _actions(actions: Actions, draft: DraftView | None) -> Markup:
+def _actions(actions: Actions, case: CaseView) -> Markup:
     """The script follows the toggles between ``good`` and ``bad``."""
-    proposed = actions.bad if draft and any(draft.labels.values()) else actions.good
+    draft = case.draft
+    marked = draft and any(draft.labels.get(policy.id) for policy in case.policies)
+    proposed = actions.bad if marked else actions.good
     chosen = draft.action if draft and draft.action in actions.labels else proposed
     options = join(
-        h('<option value="{}"{}>{}</option>', a, attribute("selected", a == chosen), label)
+        h('<option value="{}"{} data-violation="{}">{}</option>', a,
+          attribute("selected", a == chosen), "1" if actions.violates(a) else "", label)
         for a, label in actions.labels.items()
-    )
+    )  # fmt: skip
     return h(
         '<label class="field" id="decision-action"><span class="hidden">Action</span>'
         '<select name="action" data-good="{}" data-bad="{}" aria-keyshortcuts="{}">{}</select>{}'
@@ -147,7 +157,7 @@ def _range(draft: DraftView | None) -> Markup:
     )
 
 
-def _buttons() -> Markup:
+def _buttons(blind: bool) -> Markup:
     rest = (("skip-case", "skip", "Skip"), ("second-look", "second-look", "Second look"),
             ("undo-decision", "undo", "Undo last"))  # fmt: skip
     others = join(
@@ -163,8 +173,9 @@ def _buttons() -> Markup:
     )
     return h(
         '<div class="buttons"><button type="button" id="submit-decision" class="primary"'
-        ' data-do="submit" aria-keyshortcuts="Enter">Submit and next {}</button>{}'
+        ' data-do="submit" aria-keyshortcuts="Enter">{} {}</button>{}'
         '<span class="say muted" aria-live="polite"></span></div>',
+        "Send your answer" if blind else "Submit and next",
         kbd("Enter"),
         others,
     )
@@ -231,12 +242,14 @@ def decision_form(case: CaseView, actions: Actions, tabs: Markup = NOTHING) -> M
     Args:
         tabs: The way to the same video's other cases.
 
-    Without a lease of one's own the form says who holds the case, and takes nothing.
+    Without a lease of one's own the form says who holds the case, and takes nothing. Of a blind
+    case the first Enter sends the answer, and a second one the decision.
     """
     token = case.lease.token if case.lease and case.lease.mine else None
     last = case.decisions[0] if case.decisions else None
     return h(
-        '<div class="form" data-case="{}" data-token="{}" data-verdict="{}" data-expires="{}">'
+        '<div class="form" data-case="{}" data-token="{}" data-verdict="{}" data-taxonomy="{}"'
+        ' data-expires="{}"{}>'
         '<p class="form-error" role="alert"></p>'
         '<div class="head"><h2>Your decision <span class="reads">{}</span> {}</h2>'
         '<span class="head-end">{}</span></div>{}{}{}'
@@ -244,7 +257,9 @@ def decision_form(case: CaseView, actions: Actions, tabs: Markup = NOTHING) -> M
         case.id,
         "" if token is None else token,
         case.verdict_id or "",
+        taxonomy.version(),
         case.lease.expires_at.timestamp() if case.lease and case.lease.mine else "",
+        attribute("data-blind", case.blind),
         case.task_name,
         tabs,
         _status(case),
@@ -252,10 +267,10 @@ def decision_form(case: CaseView, actions: Actions, tabs: Markup = NOTHING) -> M
         decided_line(last) if last else NOTHING,
         _toggles(case),
         _reason(),
-        _actions(actions, case.draft),
+        _actions(actions, case),
         _range(case.draft),
         _comment(case.draft),
         _notice(case.draft),
-        _buttons(),
+        _buttons(case.blind),
         _skip_choice(actions.skips),
     )

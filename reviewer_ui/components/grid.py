@@ -58,8 +58,10 @@ def _badge(case: CaseBadge) -> Markup:
 def _is_grave(case: CaseBadge) -> bool:
     """Whether the poster stays blurred until it is pointed at."""
     found = case.decided or case.verdict
-    worst = max(policy.severity for policy in taxonomy.task(case.task).policies)
-    return found == "violation" and worst >= GRAVE_SEVERITY
+    task = taxonomy.tasks().get(case.task)
+    if task is not None and max(policy.severity for policy in task.policies) < GRAVE_SEVERITY:
+        return False
+    return found == "violation"
 
 
 def _poster(item: LibraryItem, link: str | None) -> Markup:

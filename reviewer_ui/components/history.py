@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from coefvq import taxonomy
-from coefvq.review.decide import ACTIONS
 from coefvq.review.history import CaseHead, HistoryEntry, VideoHistory
 from coefvq.review.views import VideoView
 from reviewer_ui.components.grid import case_url
@@ -72,9 +71,13 @@ def _case(case: CaseHead) -> Markup:
         '<li><a href="{}">{}</a><span class="p">{}</span><span>{}</span>'
         '<span class="muted">{}</span></li>',
         case_url(case.case_id),
-        taxonomy.task(case.task).name,
+        _task(case.task),
         probability(case.probability),
-        plain(VERDICTS, case.verdict) if case.verdict else "not scored yet",
+        plain(VERDICTS, case.verdict)
+        if case.verdict
+        else "after your answer"
+        if case.blind
+        else "not scored yet",
         " · ".join(where),
     )
 
@@ -135,11 +138,12 @@ def _decided(entry: HistoryEntry) -> Words:
     data = entry.data
     violated = [policy for policy, label in data["labels"].items() if label == "violation"]
     reasons = data["reasons"]
+    names = {policy: data["names"].get(policy) or _policy(policy) for policy in violated}
     labels = "; ".join(
-        f"{_policy(policy)} ({reasons[policy].replace('_', ' ')})" if policy in reasons
-        else _policy(policy) for policy in violated
-    )  # fmt: skip
-    named = ACTIONS.get(data["action"], data["action"])
+        f"{name} ({reasons[policy].replace('_', ' ')})" if policy in reasons else name
+        for policy, name in names.items()
+    )
+    named = data["action_name"]
     where = ""
     if data["start_s"] is not None:
         where = f"At {clock(data['start_s'])}–{clock(data['end_s'])}."
@@ -190,7 +194,12 @@ def _other(entry: HistoryEntry) -> Words:
 
 def _policy(policy_id: str) -> str:
     known = taxonomy.policies().get(policy_id)
-    return known.name if known else policy_id
+    return known.name if known else f"{policy_id} (retired)"
+
+
+def _task(task_id: str) -> str:
+    known = taxonomy.tasks().get(task_id)
+    return known.name if known else f"{task_id} (retired)"
 
 
 _JOBS = {"ingest": "reading the file", "score": "scoring", "explain": "the rationale"}

@@ -18,19 +18,30 @@ def _options(choices: Iterable[tuple[str, str]]) -> Markup:
     return join(h('<option value="{}">{}</option>', value, label) for value, label in choices)
 
 
-def _choice(name: str, label: str, choices: Iterable[tuple[str, str]]) -> Markup:
+def _choice(name: str, label: str, options: Markup, region: str = "") -> Markup:
     return h(
-        '<label class="text" id="library-filter-{}">{}<select>{}</select></label>',
+        '<label class="text" id="library-filter-{}">{}<select{}>{}</select></label>',
         name,
         label,
-        _options(choices),
+        h(' id="{}"', region) if region else NOTHING,
+        options,
     )
+
+
+def rules() -> dict[str, Markup]:
+    """The regions that follow the taxonomy: filters, and the form that decides many."""
+    tasks = [(task.id, task.name) for task in taxonomy.tasks().values()]
+    policies = [(policy.id, policy.name) for policy in taxonomy.policies().values()]
+    return {
+        "library-tasks": _options([("", "all tasks"), *tasks]),
+        "library-policies": _options([("", "all policies"), *policies]),
+        "bulk-fields": _bulk_fields(),
+    }
 
 
 def toolbar(statuses: Iterable[str]) -> Markup:
     """Render search and filters; the choice of queues is filled where there are any."""
-    tasks = [(task.id, task.name) for task in taxonomy.tasks().values()]
-    policies = [(policy.id, policy.name) for policy in taxonomy.policies().values()]
+    now = rules()
     return h(
         '<div class="filters" role="search">'
         '<label class="text" id="library-search">Search'
@@ -42,10 +53,10 @@ def toolbar(statuses: Iterable[str]) -> Markup:
         '<input type="text" maxlength="200" placeholder="anybody" autocomplete="off"></label>'
         '<button type="button" class="ask" data-do="saved" aria-haspopup="dialog">Saved…</button>'
         '<span class="found" id="library-found" role="status"></span></div>',
-        _choice("task", "Task", [("", "all tasks"), *tasks]),
-        _choice("status", "Status", [("", "every status"),
-                                     *((s, plain(STATUSES, s)) for s in statuses)]),
-        _choice("policy", "Likeliest policy", [("", "all policies"), *policies]),
+        _choice("task", "Task", now["library-tasks"], "library-tasks"),
+        _choice("status", "Status", _options([("", "every status"),
+                                              *((s, plain(STATUSES, s)) for s in statuses)])),
+        _choice("policy", "Likeliest policy", now["library-policies"], "library-policies"),
     )  # fmt: skip
 
 
@@ -164,8 +175,8 @@ def _task_part(task: taxonomy.Task, hidden: bool) -> Markup:
     )
 
 
-def decide_panel() -> Markup:
-    """The dialog that decides the selected videos for one task."""
+def _bulk_fields() -> Markup:
+    """Task, its policies, and what to do."""
     tasks = list(taxonomy.tasks().values())
     actions = join(
         h('<option value="{}" data-violation="{}"{}>{}</option>', action.id,
@@ -173,17 +184,27 @@ def decide_panel() -> Markup:
         for action in taxonomy.actions().values()
     )  # fmt: skip
     return h(
+        '<input type="hidden" name="taxonomy" value="{}">'
+        '<label class="text">Task<select name="task">{}</select></label>{}'
+        '<label class="text">Action<select name="action">{}</select></label>',
+        taxonomy.version(),
+        _options((task.id, task.name) for task in tasks),
+        join(_task_part(task, task is not tasks[0]) for task in tasks),
+        actions,
+    )
+
+
+def decide_panel() -> Markup:
+    """The dialog that decides the selected videos for one task."""
+    return h(
         '<dialog id="decide-panel" class="panel" aria-labelledby="decide-panel-title">{}'
-        '<form class="bulk"><label class="text">Task<select name="task">{}</select></label>{}'
-        '<label class="text">Action<select name="action">{}</select></label>'
+        '<form class="bulk"><div id="bulk-fields">{}</div>'
         '<label class="text">Comment<textarea name="comment" rows="2" maxlength="{}"></textarea>'
         '</label><p class="muted">Cases that somebody has open, or that are decided already, stay '
         "as they are. Uploaders get no message.</p>"
         '<button type="submit" class="primary">Decide</button>'
         '<p class="panel-say" role="status"></p></form></dialog>',
         _head("decide-panel", "Decide the selected videos"),
-        _options((task.id, task.name) for task in tasks),
-        join(_task_part(task, task is not tasks[0]) for task in tasks),
-        actions,
+        _bulk_fields(),
         COMMENT_LIMIT,
     )

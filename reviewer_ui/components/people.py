@@ -37,7 +37,7 @@ def gone(name: str) -> Markup:
     return h('<h2 id="user-dialog-title">{}</h2><p>There is no such user.</p>{}', name, _close())
 
 
-def _rows(names: Sequence[str], rows: Iterable[Sequence[object]]) -> Markup:
+def listing(names: Sequence[str], rows: Iterable[Sequence[object]]) -> Markup:
     """A table; on a phone each cell says what it is."""
     head = join(h('<th scope="col">{}</th>', name) for name in names)
     body = join(
@@ -58,7 +58,7 @@ def table(found: list[Person], actor: Actor) -> Markup:
     if not found:
         return h('<p class="muted">Nobody yet.</p>')
     names = ("Name", "Roles", "Queues", "Last seen", "State", "Change")
-    return _rows(names, [_person(person, actor) for person in found])
+    return listing(names, [_person(person, actor) for person in found])
 
 
 def _person(person: Person, actor: Actor) -> tuple[object, ...]:
@@ -214,7 +214,7 @@ def signed_in(found: list[SignedIn]) -> Markup:
          f"{ago((now - each.last_seen_at).total_seconds())} ago")
         for each in found
     ]  # fmt: skip
-    return _rows(("Name", "Since", "Last request"), rows)
+    return listing(("Name", "Since", "Last request"), rows)
 
 
 def exposure_table(found: list[PersonExposure], severity: int) -> Markup:
@@ -222,7 +222,7 @@ def exposure_table(found: list[PersonExposure], severity: int) -> Markup:
     about = h('<p class="muted">Revealed material of severity {} and above.</p>', severity)
     if not found:
         return about + h('<p class="muted">Nobody has looked at any.</p>')
-    return about + _rows(("Name", "Minutes", "Of", "State"), [_exposed(each) for each in found])
+    return about + listing(("Name", "Minutes", "Of", "State"), [_exposed(each) for each in found])
 
 
 def _exposed(each: PersonExposure) -> tuple[object, ...]:

@@ -20,9 +20,10 @@ def media_url(video_id: str, kind: str) -> str:
 def may_be_severe(case: CaseView, severity: int) -> bool:
     """Whether the machine thinks that the video may violate a policy of this severity or more.
 
-    A video that is not scored yet may; a policy that no model covers says nothing.
+    A video that is not scored yet may, and one whose scores are not shown yet; a policy that no
+    model covers says nothing.
     """
-    if case.verdict_id is None:
+    if case.verdict_id is None or case.blind:
         return True
     likely = (p.severity for p in case.policies if p.final is not None and p.final >= POSSIBLE)
     return any(found >= severity for found in likely)
@@ -72,11 +73,12 @@ def _bar(video: VideoView) -> Markup:
     )
 
 
-def player(video: VideoView, severe: bool = True) -> Markup:
+def player(video: VideoView, severe: bool = True, restricted: bool = False) -> Markup:
     """Render the player of a video, or say that its preview is not made yet.
 
     Args:
         severe: Keep it blurred for those who want that only where it may be severe.
+        restricted: It stands in a restricted queue: the browser offers no way to keep it.
     """
     if video.proxy is None:
         return h(
@@ -86,12 +88,13 @@ def player(video: VideoView, severe: bool = True) -> Markup:
     poster = media_url(video.id, "poster") if video.poster else ""
     return h(
         '<div class="screen" data-blur="on" data-severe="{}">'
-        '<video src="{}" poster="{}" preload="metadata" playsinline muted{}'
+        '<video src="{}" poster="{}" preload="metadata" playsinline muted{}{}'
         ' data-fps="{}" aria-label="The video under review"></video>{}</div>{}',
         "true" if severe else "false",
         media_url(video.id, "proxy"),
         poster,
         attribute("disablepictureinpicture", True),
+        attribute('controlslist="nodownload noremoteplayback" data-restricted', restricted),
         f"{video.fps or 25:.3f}",
         _hints(),
         _bar(video),

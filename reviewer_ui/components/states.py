@@ -21,6 +21,8 @@ def calm(found: QueueCounts, queue: QueueView | None = None) -> Markup:
         lines = [f"Videos being scored: {found.scoring}."]
     if found.failed:
         lines.append(f"Videos that could not be scored: {found.failed}.")
+    if found.second_answers:
+        lines.append(f"Second answers that only somebody else can give: {found.second_answers}.")
     lines.append("New cases open here by themselves.")
     return h(
         '<h2>Nothing waits for you</h2><p class="muted">{}</p>'
@@ -46,6 +48,14 @@ def _this_queue(found: QueueCounts, queue: QueueView) -> Markup:
         "</p>",
         queue.name,
         found.total,
+    )
+
+
+def answer_first() -> Markup:
+    """Stands in the place of everything that the machine said, until the reviewer has answered."""
+    return h(
+        '<div class="answer-first"><p><b>Answer first.</b></p><p class="muted">The machine\'s '
+        "answer shows after you send yours; this happens for a share of the cases.</p></div>"
     )
 
 

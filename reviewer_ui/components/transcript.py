@@ -65,6 +65,8 @@ def _line(line: TimedText, quotes: list[str], kind: str) -> Markup:
 
 def _missing(case: CaseView) -> Markup:
     """Say plainly what was not heard or read, and why."""
+    if case.blind:
+        return h('<p class="muted note">Speech and screen text show after your answer.</p>')
     notes = []
     if case.speech_understood is False:
         notes.append("Speech not understood by the recogniser: policies that need it say so.")

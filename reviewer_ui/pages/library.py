@@ -74,6 +74,7 @@ class LibraryCalls:
             "who": who_chip(actor),
             "queue-counts": chrome.counts(counts),
             "library-queues": library_tools.queues(counts.queues),
+            **library_tools.rules(),
             "ingest-progress": self._progress(actor, texts(args, "batch")),
         }
         wanted = text(args, "similar", limit=64)
@@ -117,6 +118,7 @@ class LibraryCalls:
             action=needed(args, "action"),
             reasons=table(args, "reasons", str),
             comment=text(args, "comment", limit=library_tools.COMMENT_LIMIT),
+            taxonomy_version=text(args, "taxonomy", limit=64) or None,
         )
         cases = library.case_ids(self.store, actor, chosen, task)
         done = bulk.decide_many(self.store, self.settings, actor, cases, form)

@@ -7,8 +7,9 @@ from typing import Any
 
 import gradio as gr
 
+from coefvq import taxonomy
 from coefvq.errors import CoefVQError, LeaseLost, StoreError
-from coefvq.review import case_view, decide, exposure, preferences, queue
+from coefvq.review import blind, case_view, decide, exposure, preferences, queue
 from coefvq.review.access import Actor, Permission
 from coefvq.review.views import CaseView, DecisionForm, QueueCounts
 from coefvq.settings import Settings
@@ -26,19 +27,17 @@ from reviewer_ui.calls import (
     whole,
 )
 from reviewer_ui.components import (
-    cards,
     case_panel,
     chrome,
     player,
     queues,
     states,
-    timeline,
-    transcript,
 )
+from reviewer_ui.components.case_regions import machine_regions, tabs
 from reviewer_ui.components.decision_form import Actions, decision_form
 from reviewer_ui.keys import help_dialog, script_table
 from reviewer_ui.login import who_chip
-from reviewer_ui.markup import NOTHING, Markup, h, join
+from reviewer_ui.markup import NOTHING, Markup, h
 from reviewer_ui.pages.review_tools import CaseTools, case_regions
 from reviewer_ui.theme import head
 
@@ -46,8 +45,8 @@ FILES = ("base.css", "review.css", "panels.css", "phone.css", "shared.js", "pref
          "player.js", "notice.js", "form.js", "panels.js", "review.js")  # fmt: skip
 BOOT = "window.CoefVQ.boot(element, server)"
 SKIPS = (*queue.SKIP_REASONS, "later")
-ACTIONS = Actions(decide.ACTIONS, decide.DEFAULT_ACTION[False], decide.DEFAULT_ACTION[True], SKIPS)
 GONE = "The case that was here is gone: its video was deleted. This is the next one."
+SENT_FIRST = "Your answer is kept. Compare; Enter sends the decision and opens the next case."
 UNDO = {"label": "Undo (z)", "action": "undo"}
 
 
@@ -87,34 +86,6 @@ def shell() -> Markup:
     )
 
 
-def tabs(case: CaseView) -> Markup:
-    """The video's cases, one small tab a task."""
-    pairs = sorted([(case.task, case.id), *case.siblings])
-    links = join(
-        h(
-            '<a href="/?case={}" data-case="{}"{}>{}</a>',
-            case_id,
-            case_id,
-            Markup(' aria-current="true"') if case_id == case.id else "",
-            task,
-        )
-        for task, case_id in pairs
-    )
-    return h('<span class="tabs" role="group" aria-label="Task">{}</span>', links)
-
-
-def machine_regions(case: CaseView, busy: str | None) -> dict[str, Markup]:
-    """The parts that change when a stage answers; polls refresh them."""
-    return {
-        "evidence-timeline": timeline.timeline(case),
-        "transcript": transcript.transcript(case) + player.facts(case.video),
-        "prefilter-card": cards.prefilter_card(case),
-        "mllm-card": cards.mllm_card(case, busy),
-        "evidence-list": timeline.evidence_list(case),
-        "disagreement": cards.disagreement(case),
-    }
-
-
 class ReviewPage:
     """The page's calls. It keeps nothing: what there is to know is in the store."""
 
@@ -125,8 +96,8 @@ class ReviewPage:
 
     def functions(self) -> list[Callable[..., Any]]:
         """What the page's script can call."""
-        mine = ("open_case", "poll", "submit", "skip", "undo", "second_look", "save_draft",
-                "ask_mllm", "explain", "choose_queue")  # fmt: skip
+        mine = ("open_case", "poll", "first_answer", "submit", "skip", "undo", "second_look",
+                "save_draft", "ask_mllm", "explain", "choose_queue")  # fmt: skip
         tools = ("save_preferences", "notice", "exposure", "add_note", "assign")
         return [server_function(name, getattr(self, name)) for name in mine] + [
             server_function(name, getattr(self.tools, name)) for name in tools
@@ -163,8 +134,10 @@ class ReviewPage:
     def _case(self, actor: Actor, case: CaseView) -> dict[str, Markup]:
         busy = ask.busy(self.store, actor, case)
         regions = machine_regions(case, busy) | case_regions(case, actor)
-        regions["review-player"] = player.player(case.video, self.tools.severe(actor, case))
-        regions["decision-form"] = decision_form(case, ACTIONS, tabs(case))
+        regions["review-player"] = player.player(
+            case.video, self.tools.severe(actor, case), self.tools.restricted(actor, case)
+        )
+        regions["decision-form"] = decision_form(case, _actions(), tabs(case))
         return regions
 
     def go_on(self, actor: Actor, note: Args | None = None) -> Answer:
@@ -252,6 +225,20 @@ class ReviewPage:
 
         return self.after(actor, act, note)
 
+    def first_answer(self, actor: Actor, args: Args) -> Answer:
+        """Store what was answered blind, and show the machine's answer beside the filled form.
+
+        The player is left as it is: nothing about it changes for who watches.
+        """
+        case_id, form = needed(args, "case"), _form(args)
+        queue.save_draft(self.store, actor, case_id, form)
+        case = blind.first_answer(
+            self.store, self.settings, actor, case_id, _token(args), form.labels
+        )
+        answer = self.show(actor, case, {"text": SENT_FIRST, "seconds": 8})
+        del answer["regions"]["review-player"]
+        return answer
+
     def skip(self, actor: Actor, args: Args) -> Answer:
         """Pass the case over, with the reason why."""
         reason = text(args, "reason", limit=64)
@@ -294,7 +281,7 @@ class ReviewPage:
 
     def explain(self, actor: Actor, args: Args) -> Answer:
         """Queue an explanation of the second stage's answer."""
-        queue.request_rationale(self.store, actor, needed(args, "case"))
+        queue.request_rationale(self.store, actor, needed(args, "case"), self.settings)
         return self.poll(actor, args)
 
 
@@ -309,6 +296,17 @@ def _token(args: Args) -> int:
     return whole(args, "token")
 
 
+def _actions() -> Actions:
+    rules = taxonomy.in_force()
+    return Actions(
+        {action.id: action.name for action in rules.action_list},
+        rules.default_action(False).id,
+        rules.default_action(True).id,
+        SKIPS,
+        frozenset(action.id for action in rules.action_list if action.violation),
+    )
+
+
 def _form(args: Args) -> DecisionForm:
     return DecisionForm(
         labels=table(args, "labels", bool),
@@ -319,6 +317,7 @@ def _form(args: Args) -> DecisionForm:
         end_s=number(args, "end_s"),
         verdict_id=text(args, "verdict_id", limit=64) or None,
         notice=text(args, "notice"),
+        taxonomy_version=text(args, "taxonomy", limit=64) or None,
     )
 
 

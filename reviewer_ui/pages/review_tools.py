@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from coefvq.review import case_view, exposure, form, notes, preferences, queue
+from coefvq.review import case_view, exposure, form, notes, preferences, queue, queues
 from coefvq.review.access import Actor, Permission
 from coefvq.review.views import CaseView
 from coefvq.settings import Settings
@@ -33,6 +33,10 @@ class CaseTools:
             player.may_be_severe(case_view.view(self.store, self.settings, actor, other), least)
             for _, other in case.siblings
         )
+
+    def restricted(self, actor: Actor, case: CaseView) -> bool:
+        """Whether nothing of the video is to be kept by a browser."""
+        return queues.is_restricted(self.store, actor, case.video.id)
 
     def save_preferences(self, actor: Actor, args: Args) -> Answer:
         """Change some of the reviewer's preferences."""

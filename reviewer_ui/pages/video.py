@@ -51,7 +51,7 @@ class VideoCalls:
     def tell(self, actor: Actor, args: Args) -> Answer:
         """Everything about one video."""
         wanted = needed(args, "id")
-        found = history.of_video(self.store, actor, wanted)
+        found = history.of_video(self.store, actor, wanted, self.settings)
         video = history.video(self.store, self.settings, actor, wanted)
         return {
             "title": found.title,

@@ -1,12 +1,29 @@
-/* Admin: people, sign-ins and exposure. Fragments come from the server, escaped there. */
+/* Admin: the frame around its sections. Fragments come from the server, escaped there.
+   A section's script puts a function into CoefVQ.sections; see docs/admin.md. */
 (() => {
   const V = window.CoefVQ;
-  const POLL_MS = 15000;
-  const BUTTONS = { "edit-user": "edit_user", "disable-user": "disable_user",
-    "enable-user": "enable_user" };
+  const SURE_MS = 5000;
+  V.sections = {};
+
+  /* What a form says: check boxes of one list as an array, numbers as numbers or null. */
+  function read(form) {
+    const args = {};
+    for (const field of form.elements) {
+      const { name, type, value, checked } = field;
+      if (!name) continue;
+      if (type === "checkbox" && "list" in field.dataset) {
+        args[name] = [...(args[name] || []), ...(checked ? [value] : [])];
+      } else if (type === "checkbox") args[name] = checked;
+      else if (type === "radio") { if (checked) args[name] = value; }
+      else if (type === "number") args[name] = value === "" ? null : Number(value);
+      else if (type !== "submit" && type !== "button") args[name] = value;
+    }
+    return args;
+  }
 
   V.boots.admin = (page, server) => {
-    const dialog = page.querySelector("#user-dialog");
+    const dialogs = [...page.querySelectorAll("dialog")];
+    const forms = {};
 
     /* The page is not for this person: say so where its content would be. */
     function refused(words) {
@@ -16,62 +33,104 @@
       page.querySelector("#admin-note").replaceChildren(line);
     }
     function show(answer) {
-      if (!answer) return;
       if (answer.error) {
-        if (page.classList.contains("ready")) V.notify(answer.error, { bad: true, seconds: 10 });
-        else refused(answer.error);
+        V.notify(answer.error, { bad: true, seconds: 10 });
         return;
       }
       V.apply(answer.regions);
       if (answer.note) V.notify(answer.note.text, answer.note);
-      if (answer.clear) page.querySelector(`#${answer.clear} form`)?.reset();
-      if (answer.close && dialog.open) dialog.close();
-      if (answer.open && !dialog.open) dialog.showModal();
+      if (answer.clear) for (const form of page.querySelectorAll(`#${answer.clear} form`)) form.reset();
+      if (answer.close) V.closePanel();
+      if (answer.open) V.panel(answer.open);
       if (answer.leave) location.assign(answer.leave);
-      page.classList.add("ready");
+      if (answer.focus) page.querySelector(answer.focus)?.focus();
     }
-
-    /* Text fields as they are, check boxes as lists; ``queues`` is null for all of them. */
-    function read(form) {
-      const data = new FormData(form);
-      const args = { name: data.get("name") || "" };
-      if (data.has("password")) args.password = data.get("password");
-      if (form.querySelector("[name=roles]")) args.roles = data.getAll("roles");
-      const every = form.querySelector("[name=all_queues]");
-      args.queues = every && !every.checked ? data.getAll("queues") : null;
-      const minutes = data.get("limit_min");
-      args.limit_min = minutes === null || minutes === "" ? null : Number(minutes);
-      return args;
+    /* One call; null where it was refused or the server did not answer. */
+    async function ask(name, args) {
+      const answer = await V.call(server, name, args);
+      if (!answer) return null;
+      show(answer);
+      return answer.error ? null : answer;
     }
 
     page.addEventListener("submit", async (event) => {
-      const name = event.target.dataset.form;
+      const form = event.target;
+      const name = form.dataset.form;
       if (!name) return;
       event.preventDefault();
-      const button = event.target.querySelector("[type=submit]");
+      const button = event.submitter || form.querySelector("[type=submit]");
       button.disabled = true;
-      show(await V.call(server, name, read(event.target)));
+      const more = button.name ? { [button.name]: button.value } : {};
+      await ask(name, { ...(forms[name] || read)(form), ...more });
       button.disabled = false;
     });
-    page.addEventListener("click", async (event) => {
-      const button = event.target.closest("[data-do]");
-      if (!button) return;
-      if (button.dataset.do === "close-user") dialog.close();
-      const call = BUTTONS[button.dataset.do];
-      if (call) show(await V.call(server, call, { name: button.dataset.name }));
-    });
-    page.addEventListener("change", (event) => {
-      const form = event.target.closest("form");
-      if (event.target.name === "queues" && event.target.checked) {
-        form.querySelector("[name=all_queues]").checked = false;
-      }
-      if (event.target.name === "all_queues" && event.target.checked) {
-        for (const box of form.querySelectorAll("[name=queues]")) box.checked = false;
+    /* A button that cannot be taken back asks once more, in its own place. */
+    function sure(button) {
+      if (!button.dataset.sure || button.dataset.armed) return true;
+      const { textContent, ariaLabel } = button;
+      const say = (words, label) => {
+        button.textContent = words;
+        if (ariaLabel) button.ariaLabel = label;
+      };
+      button.dataset.armed = "yes";
+      say(button.dataset.sure, `${button.dataset.sure} ${ariaLabel}`);
+      setTimeout(() => {
+        delete button.dataset.armed;
+        say(textContent, ariaLabel);
+      }, SURE_MS);
+      return false;
+    }
+    page.addEventListener("click", (event) => {
+      const button = event.target.closest("button[data-call]");
+      if (button && sure(button)) {
+        ask(button.dataset.call, JSON.parse(button.dataset.args || "{}"));
       }
     });
 
-    const load = async () => show(await V.call(server, "overview", {}));
-    setInterval(() => { if (!document.hidden && !dialog.open) load(); }, POLL_MS);
-    load();
+    /* Whether a refresh would take something out of somebody's hands. */
+    const busy = (group) => document.hidden || dialogs.some((dialog) => dialog.open)
+      || group.contains(document.activeElement?.closest("input, select, textarea, [data-keep]"))
+      || Boolean(group.querySelector("[data-armed]"));
+
+    async function start(group) {
+      const { load, every, forms: own } = V.sections[group.dataset.section]({
+        page, group, server, ask, show, read,
+      });
+      Object.assign(forms, own);
+      if (every) setInterval(() => { if (!busy(group)) load(); }, every);
+      group.setAttribute("aria-busy", "true");
+      try { await load(); } finally { group.removeAttribute("aria-busy"); }
+    }
+    /* The nav says where one is. */
+    function mark() {
+      const groups = [...page.querySelectorAll(".group")].filter((group) => group.offsetHeight);
+      const top = groups.filter((group) => group.getBoundingClientRect().top < 120).pop();
+      for (const link of page.querySelectorAll("#admin-nav a")) {
+        const here = link.hash === `#${(top || groups[0])?.id}`;
+        if (here === link.hasAttribute("aria-current")) continue;
+        link.toggleAttribute("aria-current", here);
+        if (!here) continue;
+        link.setAttribute("aria-current", "location");
+        const nav = link.parentElement;  // on a phone the line scrolls along
+        nav.scrollLeft = link.offsetLeft - (nav.clientWidth - link.offsetWidth) / 2;
+      }
+    }
+    const anchored = () => location.hash.length > 1
+      && document.getElementById(location.hash.slice(1))?.scrollIntoView();
+
+    (async () => {
+      const answer = await V.call(server, "frame", {});
+      if (!answer || answer.error) {
+        refused(answer?.error || "The server did not answer. Reload the page.");
+        return;
+      }
+      show(answer);
+      document.addEventListener("scroll", () => requestAnimationFrame(mark), { passive: true });
+      anchored();
+      await Promise.allSettled([...page.querySelectorAll("[data-section]")].map(start));
+      if (window.scrollY > 0) anchored();
+      mark();
+      page.classList.add("ready");
+    })();
   };
 })();

@@ -60,13 +60,15 @@
     proposeAction() {
       const { good, bad } = this.action.dataset;
       const violated = this.pressed.length > 0;
-      if (violated === (this.action.value === good)) this.action.value = violated ? bad : good;
+      const fits = Boolean(this.action.selectedOptions[0]?.dataset.violation) === violated;
+      if (!fits) this.action.value = violated ? bad : good;
     }
     /* The a key: through the actions that fit what is marked. */
     nextAction() {
-      const { good } = this.action.dataset;
-      const fits = [...this.action.options].map((option) => option.value)
-        .filter((value) => (value !== good) === this.pressed.length > 0);
+      const violated = this.pressed.length > 0;
+      const fits = [...this.action.options]
+        .filter((option) => Boolean(option.dataset.violation) === violated)
+        .map((option) => option.value);
       const at = fits.indexOf(this.action.value);
       this.action.value = fits[(at + 1) % fits.length];
       this.chosen();
@@ -168,7 +170,7 @@
     values() {
       const number = (button) => (button.dataset.value ? Number(button.dataset.value) : null);
       const [start, end] = this.rangeButtons().map(number);
-      const { case: id, token, verdict } = this.form.dataset;
+      const { case: id, token, verdict, taxonomy } = this.form.dataset;
       const labels = {};
       const reasons = {};
       for (const toggle of this.toggles) {
@@ -177,7 +179,7 @@
         if (on && toggle.dataset.reason) reasons[toggle.dataset.policy] = toggle.dataset.reason;
       }
       return {
-        case: id, token: token ? Number(token) : null, verdict_id: verdict || null,
+        case: id, token: token ? Number(token) : null, verdict_id: verdict || null, taxonomy,
         labels, reasons, action: this.action?.value || "",
         comment: this.page.querySelector("input[name=comment]").value,
         start_s: start, end_s: end, notice: this.notice.value,

@@ -79,7 +79,9 @@
       V.apply(answer.regions);
       const queues = page.querySelector("#library-queues");
       page.querySelector(`#${FIELDS.queue}`).hidden = queues.options.length === 0;
-      if (document.activeElement !== queues) queues.value = query.queue || "";
+      for (const name of ["queue", "task", "policy"]) {
+        if (document.activeElement !== field(name)) field(name).value = query[name] || "";
+      }
       if (answer.order) cards(answer.order, answer.cards);
       if (answer.may) chosen.allow(answer.may);
       if (answer.undo) undo = answer.undo;

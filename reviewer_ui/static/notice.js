@@ -10,7 +10,7 @@
     }
 
     get field() { return this.form.page.querySelector("textarea[name=notice]"); }
-    get wanted() { return this.form.action.value !== this.form.action.dataset.good; }
+    get wanted() { return Boolean(this.form.action.selectedOptions[0]?.dataset.violation); }
     get value() { return this.wanted && this.field ? this.field.value : ""; }
 
     /* After a new form was put on the page: a draft's text is the reviewer's if it differs from

@@ -101,7 +101,7 @@
       action: () => form.nextAction(),
       comment: () => form.comment(),
       notice: () => form.notice.focus(),
-      submit: () => withForm("submit"),
+      submit: () => withForm(form.form && "blind" in form.form.dataset ? "first_answer" : "submit"),
       skip: () => current && form.askSkip(true),
       "skip-cancel": () => form.askSkip(false),
       undo: () => ask("undo", {}),
@@ -159,6 +159,11 @@
         event.preventDefault();
         open(other);
       }
+    });
+    /* What stands in a restricted queue is not to be kept: no "save as" in the browser's menu. */
+    page.addEventListener("contextmenu", (event) => {
+      const video = page.querySelector("video[data-restricted]");
+      if (video && event.target.closest("#review-player")) event.preventDefault();
     });
     async function choose(queue) {
       V.closePanel();

@@ -8,12 +8,13 @@
     const panel = page.querySelector("#decide-panel");
     const form = panel.querySelector("form");
     const say = panel.querySelector(".panel-say");
-    const parts = [...form.querySelectorAll("fieldset")];
     const boxes = () => [...form.querySelectorAll("fieldset:not([hidden]) [name=policy]")];
     const submit = form.querySelector("[type=submit]");
 
     function draw() {
-      for (const part of parts) part.hidden = part.dataset.task !== form.elements.task.value;
+      for (const part of form.querySelectorAll("fieldset")) {
+        part.hidden = part.dataset.task !== form.elements.task.value;
+      }
       const violated = boxes().some((box) => box.checked);
       for (const box of form.querySelectorAll("[name=policy]")) {
         box.closest(".bulk-policy").querySelector("select").disabled = !box.checked;
@@ -38,7 +39,8 @@
         videos: [...chosen], decide_task: form.elements.task.value,
         labels: Object.fromEntries(boxes().map((box) => [box.value, box.checked])),
         reasons: Object.fromEntries(violated.map((box) => [box.value, reason(box)])),
-        action: form.elements.action.value, comment: form.elements.comment.value,
+        action: form.elements.action.value, taxonomy: form.elements.taxonomy.value,
+        comment: form.elements.comment.value,
       });
       submit.disabled = false;
       say.textContent = answer?.error || "";

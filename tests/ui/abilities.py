@@ -14,9 +14,11 @@ NOBODY = "nobody"
 FORM = {"labels": {}, "action": "keep"}
 CASE = {"case": "{case}", "token": 1}
 TARGET = {"name": "target"}
+ROUTING = {"task": "icd", "expected": "settings"}
 CALLS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "review-page.open_case": (EVERYONE, {}),
     "review-page.poll": (EVERYONE, {"case": "{case}"}),
+    "review-page.first_answer": (REVIEWERS, CASE | FORM),
     "review-page.submit": (REVIEWERS, CASE | FORM),
     "review-page.skip": (REVIEWERS, CASE | {"reason": SKIPS[0]}),
     "review-page.undo": (REVIEWERS, {}),
@@ -39,7 +41,51 @@ CALLS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "library-page.save_filter": (EVERYONE, {"name": "mine", "query": "search=a"}),
     "library-page.drop_filter": (EVERYONE, {"filter": "x"}),
     "video-page.tell": (EVERYONE, {"id": "{video}"}),
+    "routing-page.overview": (LEADS, {}),
+    "routing-page.bring_in": (LEADS, {"task": "icd", "text": "{}"}),
+    "routing-page.fit": (LEADS, {"task": "icd", "objective": "f1", "budget": 30}),
+    "routing-page.replay": (LEADS, {"task": "icd", "version": "x"}),
+    "routing-page.publish": (LEADS, ROUTING | {"version": "x", "note": "why"}),
+    "routing-page.rollback": (LEADS, ROUTING),
+    "routing-page.start_trial": (LEADS, ROUTING | {"kind": "shadow", "version": "x", "note": "y"}),
+    "routing-page.stop_trial": (LEADS, {"trial": "x"}),
+    "routing-page.show_trial": (LEADS, {"task": "icd", "trial": "x"}),
+    "insights-page.overview": (LEADS, {"task": "icd"}),
+    "insights-page.dial": (LEADS, {"task": "icd", "at": 3}),
+    "insights-page.compute": (LEADS, {}),
+    "insights-page.progress": (LEADS, {}),
+    "insights-page.list_alarms": (LEADS, {}),
+    "insights-page.acknowledge_alarm": (LEADS, {"alarm": "x"}),
+    "admin-page.frame": (LEADS, {}),
     "admin-page.overview": (LEADS, {}),
+    "admin-page.list_queues": (LEADS, {}),
+    "admin-page.add_queue": (LEADS, {"name": "Urgent", "promised_min": 30}),
+    "admin-page.edit_queue": (LEADS, {"queue": "urgent"}),
+    "admin-page.save_queue": (LEADS, {"queue": "urgent", "name": "Urgent"}),
+    "admin-page.move_queue": (LEADS, {"queue": "urgent", "by": -1}),
+    "admin-page.remove_queue": (LEADS, {"queue": "urgent"}),
+    "admin-page.list_disputes": (LEADS, {"offset": 0}),
+    "admin-page.settle_dispute": (LEADS, {"look": "x", "answer": "first"}),
+    "admin-page.list_appeals": (LEADS, {"state": "open"}),
+    "admin-page.file_appeal": (LEADS, {"case": "{case}", "text": "it was a joke"}),
+    "admin-page.resolve_appeal": (LEADS, {"appeal": "x", "outcome": "uphold", "reason": "y"}),
+    "admin-page.list_golden": (LEADS, {"first": True}),
+    "admin-page.add_golden": (LEADS, {"case": "{case}", "expected": "given"}),
+    "admin-page.retire_golden": (LEADS, {"golden": "x"}),
+    "admin-page.show_agreement": (LEADS, {"task": "icd", "days": "90", "first": True}),
+    "admin-page.list_holds": (LEADS, {}),
+    "admin-page.place_hold": (LEADS, {"video": "{video}", "reason": "asked by the police"}),
+    "admin-page.ask_release": (LEADS, {"hold": "x"}),
+    "admin-page.release_hold": (LEADS, {"hold": "x", "reason": "over"}),
+    "admin-page.list_events": (LEADS, {"kind": "case.", "first": True}),
+    "admin-page.show_event": (LEADS, {"seq": 1}),
+    "admin-page.verify_events": (LEADS, {}),
+    "admin-page.taxonomy": (LEADS, {}),
+    "admin-page.taxonomy_draw": (LEADS, {"document": {"tasks": [], "actions": []}}),
+    "admin-page.taxonomy_check": (LEADS, {"document": {"tasks": [], "actions": []}}),
+    "admin-page.taxonomy_review": (LEADS, {"number": 0}),
+    "admin-page.taxonomy_publish": (LEADS, {"number": 0, "note": "as it was"}),
+    "admin-page.taxonomy_rebase": (LEADS, {"document": {"tasks": [], "actions": []}, "base": "x"}),
     "admin-page.edit_user": (ADMINS, TARGET),
     "admin-page.add_user": (ADMINS, {"name": "new", "password": PASSWORD, "roles": ["viewer"]}),
     "admin-page.save_user": (ADMINS, TARGET | {"roles": ["viewer"]}),
@@ -68,6 +114,22 @@ ROUTES: dict[tuple[str, str], dict[str, int]] = {
     ("GET", "/"): PAGE,
     ("GET", "/library"): PAGE,
     ("GET", "/video"): PAGE,
+    ("GET", "/routing"): PAGE,
+    ("GET", "/routing/diff.csv"): dict.fromkeys(EVERYONE, 403)
+    | dict.fromkeys(LEADS, 400)
+    | {NOBODY: 401},
+    ("GET", "/alarms/bell"): OWN,
+    ("GET", "/reports/{month}.html"): dict.fromkeys(EVERYONE, 403)
+    | dict.fromkeys(LEADS, 200)
+    | {NOBODY: 401},
+    ("GET", "/insights"): PAGE,
+    # nothing is computed there yet
+    ("GET", "/insights/{file}"): dict.fromkeys(EVERYONE, 403)
+    | dict.fromkeys(LEADS, 404)
+    | {NOBODY: 401},
     ("GET", "/admin"): PAGE,
+    ("GET", "/admin/events.csv"): dict.fromkeys(EVERYONE, 403)
+    | dict.fromkeys(LEADS, 200)
+    | {NOBODY: 401},
 }
 """Route to the status that each one gets."""

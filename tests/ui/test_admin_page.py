@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from coefvq.review import exposure, sign_in, users
+from coefvq.review import exposure, queues, sign_in, users
 from coefvq.review.access import Actor
 from coefvq.review.sign_in import SignInRefused
 from coefvq.review.users import OPERATOR
+from coefvq.store import events
 from coefvq.store.tables import QueueRow, utcnow
 from tests.people_fixtures import PASSWORD, add_one_a_role, quick_hashes
 from tests.ui.conftest import Running
@@ -202,3 +204,70 @@ def _violations(page: Any) -> list[str]:
         for each in found.response["violations"]
         for node in each["nodes"]
     ]
+
+
+def test_queues_are_added_changed_ordered_and_removed(page, house, team):
+    enter(page, house, "lead")
+    page.click("#queues >> text=Add a queue")
+    page.fill("#new-queue-name", "Hate <i>")
+    page.fill("#queue-add [name=promised_min]", "30")
+    page.check("#queue-add [value=hate_harassment]")
+    page.check("#queue-add [name=rules][value=audit]")
+    page.click("#queue-add [type=submit]")
+    noticed(page, "Hate <i>: added")
+    made = {each.name: each for each in queues.list_queues(team.store, OPERATOR)}
+    hate = made["Hate <i>"]
+    assert (hate.promised_age_s, hate.policies, hate.rules) == (
+        1800.0, ("hate_harassment",), ("audit",)
+    )  # fmt: skip
+    page.get_by_role("button", name="Move Hate <i> up").click()
+    noticed(page, "number 1 now")
+    assert [q.name for q in queues.list_queues(team.store, OPERATOR)] == ["Hate <i>", "Urgent <b>"]
+    page.get_by_role("button", name="Edit Hate <i>").click()
+    page.wait_for_selector("#admin-dialog[open]")
+    page.check("#admin-dialog [name=restricted]")
+    page.uncheck("#admin-dialog [value=audit]")
+    page.click("#admin-dialog [type=submit]")
+    noticed(page, "saved")
+    assert queues.list_queues(team.store, OPERATOR)[0].restricted
+    assert "restricted" in page.inner_text("#queues-table")
+    page.get_by_role("button", name="Remove Urgent <b>").click()
+    page.get_by_role("button", name="Really remove?").click()
+    noticed(page, "Cases that moved elsewhere")
+    assert [q.name for q in queues.list_queues(team.store, OPERATOR)] == ["Hate <i>"]
+
+
+def test_events_are_filtered_shown_as_stored_and_verified(page, house, team):
+    with team.store.write() as session:
+        for number in range(120):
+            events.append(session, "robot", "case.skipped", "case", "c1",
+                          {"reason": f"<i>{number}</i>"})  # fmt: skip
+    enter(page, house, "lead")
+    rows = page.locator("#events-table li")
+    assert rows.count() == 100
+    page.fill("#events [name=actor]", "robot")
+    page.click("#events [type=submit]")
+    page.wait_for_function("!document.querySelector('#events-table').innerText.includes('signed')")
+    assert "<i>119</i>" in rows.first.inner_text()
+    page.click("#events-table >> text=Older")
+    page.wait_for_function("document.querySelectorAll('#events-table li').length === 20")
+    page.click("#events-table [data-call=show_event] >> nth=0")
+    page.wait_for_selector("#admin-dialog[open]")
+    assert '"reason": "<i>19</i>"' in page.inner_text("#admin-dialog pre")
+    page.keyboard.press("Escape")
+    with page.expect_download() as got:
+        page.click("text=Download as CSV")
+    lines = Path(got.value.path()).read_text().splitlines()
+    assert len(lines) == 121 and lines[0].startswith("seq,at,actor")
+    page.click("text=Verify the chain")
+    page.wait_for_selector("#events-chain >> text=events fit")
+    assert page.faults == []
+
+
+def test_the_links_lead_to_the_sections_of_this_page(page, house):
+    enter(page, house, "lead")
+    page.click("#admin-nav [href$='#events']")
+    page.wait_for_function("document.querySelector('#events').getBoundingClientRect().top < 120")
+    assert page.url.endswith("/admin#events")
+    current = page.locator("#admin-nav [aria-current]")
+    assert current.all_inner_texts() == ["Events"]

@@ -221,7 +221,8 @@ def test_a_phone_gets_no_sideways_scroll(page, app):
 def test_every_control_has_a_name(page, app):
     open_library(page, app)
     nameless = page.evaluate(
-        """() => [...document.querySelectorAll('.cv button, .cv input, .cv select')]
+        """() => [...document.querySelectorAll(
+            '.cv button, .cv input:not([type=hidden]), .cv select')]
           .filter(e => !(e.getAttribute('aria-label') || e.textContent.trim()
             || e.labels?.[0]?.textContent.trim())).map(e => e.outerHTML)"""
     )

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from coefvq.store import videos
+from coefvq.store import cases, videos
+from coefvq.store.tables import QueueRow
 from tests.ui.world import World, make_clip
 
 
@@ -29,7 +30,48 @@ def test_a_whole_preview(http, world):
     assert answer.headers["content-type"] == "video/mp4"
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["accept-ranges"] == "bytes"
-    assert "private" in answer.headers["cache-control"]
+    assert answer.headers["cache-control"] == "private, no-cache"
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [("{}", 304), ("W/{}", 304), ('"other", {}', 304), ("*", 304), ('"other"', 200), ("", 200)],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("ranged", [{}, {"range": "bytes=0-9"}], ids=["whole", "range"])
+def test_a_copy_that_still_holds_is_not_sent_again(http, world, asked, status, method, ranged):
+    url, _ = proxy(world)
+    etag = http.head(url).headers["etag"]
+    headers = {"if-none-match": asked.format(etag)} | ranged
+    answer = http.request(method, url, headers=headers)
+    assert answer.status_code == (206 if ranged and status == 200 else status)
+    assert (answer.headers["etag"], answer.headers["cache-control"]) == (etag, "private, no-cache")
+    assert status == 200 or answer.content == b""
+
+
+@pytest.fixture
+def restricted(world: World) -> World:
+    """The argument's case stands in a restricted queue."""
+    with world.store.write() as session:
+        session.add(QueueRow(id="legal", name="Legal", policies=[], rules=[], restricted=True,
+                             position=0))  # fmt: skip
+        cases.get(session, world.case("argument")).queue = "legal"
+    return world
+
+
+@pytest.mark.parametrize("kind", ["proxy", "poster"])
+def test_a_browser_keeps_nothing_of_a_restricted_queue(http, restricted, kind):
+    address = f"/media/{restricted.ids['argument']}/{kind}"
+    answer = http.get(address)
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+    assert answer.headers["content-disposition"] == "inline"
+    again = http.get(address, headers={"if-none-match": answer.headers["etag"]})
+    assert (again.status_code, again.content) == (200, answer.content)
+    part = http.get(address, headers={"range": "bytes=5-9"})
+    assert (part.status_code, part.content) == (206, answer.content[5:10])
+    assert part.headers["cache-control"] == "no-store"
+    other = http.get(f"/media/{restricted.ids['plain']}/{kind}")
+    assert other.headers["cache-control"] == "private, no-cache"
 
 
 @pytest.mark.parametrize(

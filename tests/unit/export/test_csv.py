@@ -22,7 +22,7 @@ from tests.store_factory import ANN, BOB, route, scored
 
 PROMISED = (
     "video_id,video_sha256,path,title,task,policy,label,machine_label,machine_probability,stage,"
-    "reviewer,role,reason,comment,start_s,end_s,decided_at,propensity"
+    "reviewer,role,reason,comment,start_s,end_s,decided_at,propensity,audit,taxonomy_version"
 )
 HOSTILE = '=HYPERLINK("http://evil","free"),\n<script>'
 REMOVE = DecisionForm(
@@ -126,7 +126,8 @@ def test_paths_are_full_where_the_media_folder_is_known(
 def test_a_random_draw_is_told(store: Store, settings: Settings, tmp_path: Path) -> None:
     drawn = route(RouteName.HUMAN, audit=True, propensity=0.02)
     submit(store, settings, scored(store, settings, routes={"icd": drawn})["icd"], REMOVE)
-    assert exported(store, tmp_path)["violence"]["propensity"] == "0.02"
+    row = exported(store, tmp_path)["violence"]
+    assert (row["propensity"], row["audit"]) == ("0.02", "1")
 
 
 def test_what_was_not_drawn_does_not_stand_for_others(
@@ -134,7 +135,8 @@ def test_what_was_not_drawn_does_not_stand_for_others(
 ) -> None:
     passed = route(RouteName.AUTO_PASS, audit=False, propensity=0.02)
     submit(store, settings, scored(store, settings, routes={"icd": passed})["icd"], REMOVE)
-    assert exported(store, tmp_path)["violence"]["propensity"] == "1.0"
+    row = exported(store, tmp_path)["violence"]
+    assert (row["propensity"], row["audit"]) == ("1.0", "0")
 
 
 def test_a_prefiltered_video_names_the_prefilter(

@@ -10,7 +10,7 @@ import pytest
 from coefvq.domain import RouteName
 from coefvq.errors import DecisionRefused, NotAllowed, SettingsError, StoreError
 from coefvq.review import case_view, decide, notes, queue, queues
-from coefvq.review.access import Actor
+from coefvq.review.access import LOCAL, Actor
 from coefvq.review.views import DecisionForm
 from coefvq.settings import Settings
 from coefvq.store import cases, events
@@ -341,3 +341,17 @@ def test_what_a_listing_may_show(
         )
     expected = three.values() if seen is None else [three[each] for each in seen]
     assert {row[0] for row in found} == set(expected)
+
+
+@pytest.mark.parametrize(
+    ("which", "by", "order"),
+    [(0, 1, "bac"), (2, -1, "acb"), (2, -9, "cab"), (0, -1, "abc"), (0, 9, "bca"), (1, 0, "abc")],
+)
+def test_a_queue_is_moved_by_places(store: Store, which: int, by: int, order: str) -> None:
+    ids = [queues.add(store, LOCAL, name).id for name in "abc"]
+    queues.change(store, LOCAL, ids[2], position=70)  # places may have gaps
+    moved = queues.move(store, LOCAL, ids[which], by)
+    found = queues.list_queues(store, LOCAL)
+    assert "".join(each.name for each in found) == order
+    assert [each.position for each in found] == [0, 1, 2]
+    assert moved in found

@@ -6,6 +6,7 @@ import csv
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from coefvq.routing_inputs import known_features
 from coefvq.settings import Settings
 from coefvq.store import cases
 from coefvq.store.session import Store
+from coefvq.store.tables import utcnow
 from coefvq.work.routing_history import (
     NO_ANSWER,
     NO_AUDIT,
@@ -214,3 +216,14 @@ def test_without_decisions_there_is_no_estimate(past: Past) -> None:
     past.case(HUMAN)
     with pytest.raises(RoutingError, match="nothing is labelled"):
         audit(past.store, "icd")
+
+
+def test_rates_of_a_period_are_from_its_verdicts_only(past: Past) -> None:
+    past.case(HUMAN, True)
+    past.case(DRAWN, False)
+    now = utcnow()
+    before, after = now - timedelta(days=1), now + timedelta(days=1)
+    assert audit(past.store, "icd", since=before, until=after).items == 2
+    for period in ({"since": after}, {"until": before}):
+        with pytest.raises(RoutingError, match="nothing is labelled"):
+            audit(past.store, "icd", **period)
