@@ -46,7 +46,8 @@ test-setup: $(VENV)/.installed-dev
 	@tools/debian_packages.sh $(DEBIAN_TEST_PACKAGES)
 
 test: test-setup  ## Everything the tests need, then all tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile \
+		--reruns 1 --only-rerun "^TimeoutError: (Page|Frame|Locator|ElementHandle)[.]" -r fER
 
 test-llamacpp: $(VENV)/.installed-dev  ## Endpoint backend against llama.cpp (builds for minutes)
 	tools/test_llamacpp.sh $(BIN)/python
