@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, aliased
 
 from coefvq.store.tables import (
@@ -53,28 +53,33 @@ class Columns(NamedTuple):
     info: dict[str, Any] | None
 
 
-def of_task(session: Session, task: str) -> Iterator[Columns]:
-    """Every decided case of a task, oldest first."""
-    first, second = aliased(AssessmentRow), aliased(AssessmentRow)
-    query = (
-        select(
-            CaseRow.id, CaseRow.queued_at, DecisionRow.reviewer, DecisionRow.kind,
-            DecisionRow.correction, DecisionRow.decided_at, DecisionRow.labels,
-            DecisionRow.snapshot["route"].label("route"), VerdictRow.route,
-            VerdictRow.created_at,
-            VerdictRow.models["mllm"].as_string(), first.model_version, first.scores,
-            first.milliseconds, second.model_version, second.scores, second.milliseconds,
-            func.length(VideoRow.title), func.length(VideoRow.caption), MediaRow.info,
-        )
+PREFILTER, MLLM = aliased(AssessmentRow), aliased(AssessmentRow)
+"""Both stages' assessments in ``select_decided``."""
+
+
+def select_decided(*columns: Any) -> Select[Any]:
+    """Columns of decided cases, their newest decision and verdict, both stages, video and media."""
+    return (
+        select(*columns)
         .select_from(CaseRow)
         .join(DecisionRow, DecisionRow.id == CaseRow.decision_id)
         .join(VerdictRow, VerdictRow.id == CaseRow.verdict_id)
-        .join(first, first.id == VerdictRow.prefilter_id)
-        .outerjoin(second, second.id == VerdictRow.mllm_id)
+        .join(PREFILTER, PREFILTER.id == VerdictRow.prefilter_id)
+        .outerjoin(MLLM, MLLM.id == VerdictRow.mllm_id)
         .join(VideoRow, VideoRow.id == CaseRow.video_id)
         .join(MediaRow, MediaRow.sha256 == VideoRow.sha256)
-        .where(CaseRow.task == task)
-        .order_by(CaseRow.id)
-    )  # fmt: skip
+    )
+
+
+def of_task(session: Session, task: str) -> Iterator[Columns]:
+    """Every decided case of a task, oldest first."""
+    query = select_decided(
+        CaseRow.id, CaseRow.queued_at, DecisionRow.reviewer, DecisionRow.kind,
+        DecisionRow.correction, DecisionRow.decided_at, DecisionRow.labels,
+        DecisionRow.snapshot["route"].label("route"), VerdictRow.route, VerdictRow.created_at,
+        VerdictRow.models["mllm"].as_string(), PREFILTER.model_version, PREFILTER.scores,
+        PREFILTER.milliseconds, MLLM.model_version, MLLM.scores, MLLM.milliseconds,
+        func.length(VideoRow.title), func.length(VideoRow.caption), MediaRow.info,
+    ).where(CaseRow.task == task).order_by(CaseRow.id)  # fmt: skip
     for row in session.execute(query.execution_options(yield_per=2000)):
         yield Columns(*row)

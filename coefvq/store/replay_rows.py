@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
+from coefvq.store.decided_cases import MLLM, PREFILTER, select_decided
 from coefvq.store.tables import (
-    AssessmentRow,
     CaseRow,
     DecisionRow,
     MediaRow,
@@ -81,24 +81,13 @@ def keys(session: Session, task: str) -> list[Key]:
 
 def some(session: Session, wanted: Sequence[str]) -> Iterator[Said]:
     """What was said of these cases, at most ``MANY``; those that are gone are left out."""
-    first, second = aliased(AssessmentRow), aliased(AssessmentRow)
-    query = (
-        select(
-            CaseRow.id, DecisionRow.id, VerdictRow.id, VideoRow.id, DecisionRow.decided_at,
-            DecisionRow.labels, DecisionRow.snapshot["route"].label("route"), VerdictRow.route,
-            first.model_version, first.scores, first.milliseconds, second.model_version,
-            second.scores, second.milliseconds, func.length(VideoRow.title),
-            func.length(VideoRow.caption), MediaRow.info,
-        )
-        .select_from(CaseRow)
-        .join(DecisionRow, DecisionRow.id == CaseRow.decision_id)
-        .join(VerdictRow, VerdictRow.id == CaseRow.verdict_id)
-        .join(first, first.id == VerdictRow.prefilter_id)
-        .outerjoin(second, second.id == VerdictRow.mllm_id)
-        .join(VideoRow, VideoRow.id == CaseRow.video_id)
-        .join(MediaRow, MediaRow.sha256 == VideoRow.sha256)
-        .where(CaseRow.id.in_(wanted))
-    )  # fmt: skip
+    query = select_decided(
+        CaseRow.id, DecisionRow.id, VerdictRow.id, VideoRow.id, DecisionRow.decided_at,
+        DecisionRow.labels, DecisionRow.snapshot["route"].label("route"), VerdictRow.route,
+        PREFILTER.model_version, PREFILTER.scores, PREFILTER.milliseconds, MLLM.model_version,
+        MLLM.scores, MLLM.milliseconds, func.length(VideoRow.title), func.length(VideoRow.caption),
+        MediaRow.info,
+    ).where(CaseRow.id.in_(wanted))  # fmt: skip
     for case, decision, verdict, *rest in session.execute(query):
         yield Said(Key(case, decision, verdict), *rest)
 
