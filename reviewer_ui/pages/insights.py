@@ -218,7 +218,6 @@ def _calibration(document: dict[str, Any] | None, subject: str, files: Markup) -
 
 def _flow(found: Insights, wish: Wish) -> dict[str, Markup]:
     flow, drift, costs = (found.get(name) for name in ("throughput", "drift", "ledger"))
-    nothing = {"why": "No video was scored and nothing was decided yet."}
     made: dict[str, Markup] = {"throughput-queue": NOTHING}
     for region, name, draw in (
         ("throughput-days", "throughput", insights_plots.throughput),
@@ -227,6 +226,7 @@ def _flow(found: Insights, wish: Wish) -> dict[str, Markup]:
     ):
         files = shown.downloads(name, wish.query)
         plot = draw(flow) if flow else None
+        nothing = {"why": NOTHING_YET[name]}
         made[region] = shown.figure(plot, flow and flow | nothing, files, note=NOTES[name])
     if flow:
         made["throughput-queue"] = insights_tables.queue(flow)
@@ -241,6 +241,12 @@ def _flow(found: Insights, wish: Wish) -> dict[str, Markup]:
     return made
 
 
+_IDLE = "No video was scored and nothing was decided yet."
+NOTHING_YET = {
+    "throughput": _IDLE,
+    "waits": "Nothing was decided yet, so no wait is known.",
+    "hours": _IDLE,
+}
 NOTES = {
     "throughput": "All tasks, days of UTC, at most a year; the last day is not over. "
     "Undone decisions count as given.",
