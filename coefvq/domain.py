@@ -51,6 +51,7 @@ class WhyNot(StrEnum):
     LANGUAGE_NOT_COVERED = "language_not_covered"
     SPEECH_NOT_UNDERSTOOD = "speech_not_understood"
     NO_PROBABILITY = "no_probability"
+    NOT_SEARCHED = "not_searched"
 
 
 class Modality(StrEnum):
@@ -123,6 +124,41 @@ class PostedText:
 
 
 @dataclass(frozen=True)
+class CopyMatch:
+    """Footage of a video that was there before.
+
+    Attributes:
+        reference: The name under which the original was added.
+        bank: Which bank it is in.
+        score: Calibrated probability that this is a copy, 0..1.
+        query_start_s: Seconds in the video looked at.
+        reference_start_s: Seconds in the original.
+        transform: Kinds of edit between the two, such as ``mirror``; empty for none.
+        speed: Seconds of the original that pass in a second of the video looked at.
+        by: What matched: ``picture``, ``sound`` or both.
+        video_id: The original's id in the library, where it is there.
+        sha256: Digest of the original's bytes.
+        match_id: The stored match's id, once it is stored.
+        confirmed: A person has looked at both and said that it is one.
+    """
+
+    reference: str
+    bank: str
+    score: float
+    query_start_s: float
+    query_end_s: float
+    reference_start_s: float
+    reference_end_s: float
+    transform: tuple[str, ...] = ()
+    speed: float = 1.0
+    by: tuple[str, ...] = ("picture",)
+    video_id: str | None = None
+    sha256: str = ""
+    match_id: str | None = None
+    confirmed: bool = False
+
+
+@dataclass(frozen=True)
 class CheapSignals:
     """What the prefilter reads from the media. ``None`` marks an absent modality.
 
@@ -133,6 +169,8 @@ class CheapSignals:
         visual: float32 (V,), picture statistics (bars, static overlays, sharpness, ...).
         motion: float32 (M,), motion statistics.
         sound: float32 (S,), sound statistics; ``None`` without a sound track.
+        frame_hashes: uint8 (frames, 32), PDQ hashes of the frames with embeddings.
+        frame_quality: uint8 (frames,), PDQ's quality 0..100 of each hash.
         warnings: Codes that arose while extracting.
     """
 
@@ -143,6 +181,8 @@ class CheapSignals:
     motion: NDArray[np.float32] | None = None
     sound: NDArray[np.float32] | None = None
     warnings: tuple[str, ...] = ()
+    frame_hashes: NDArray[np.uint8] | None = None
+    frame_quality: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)
@@ -226,7 +266,10 @@ class Rationale:
 
 @dataclass(frozen=True)
 class Cost:
-    """What one video has cost so far. Milliseconds of wall time; tokens of the MLLM."""
+    """What one video has cost so far. Milliseconds of wall time; tokens of the MLLM.
+
+    ``copies_ms``: looking for copies, where that was part of scoring.
+    """
 
     media_ms: float = 0.0
     prefilter_ms: float = 0.0
@@ -234,6 +277,7 @@ class Cost:
     mllm_ms: float = 0.0
     tokens_in: int = 0
     tokens_out: int = 0
+    copies_ms: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -321,7 +365,10 @@ class TaskResult:
 
 @dataclass(frozen=True)
 class CascadeResult:
-    """The cascade's answer for one video. ``to_dict`` gives the promised JSON shape."""
+    """The cascade's answer for one video. ``results.result_json`` gives the promised JSON shape.
+
+    ``copies``: what was found of earlier footage; ``None`` where nobody looked.
+    """
 
     path: str | None
     sha256: str | None
@@ -338,3 +385,4 @@ class CascadeResult:
     item_id: str | None = None
     models: dict[str, str | None] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
+    copies: tuple[CopyMatch, ...] | None = None

@@ -39,6 +39,12 @@ class ModelError(CoefVQError):
     code = "model_unavailable"
 
 
+class FingerprintError(CoefVQError):
+    """A fingerprint of a video that is damaged or of another version."""
+
+    code = "bad_fingerprint"
+
+
 class StoreError(CoefVQError):
     """A record that is missing or cannot be written."""
 

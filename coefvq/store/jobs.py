@@ -15,7 +15,13 @@ from coefvq.store.leases import Lease
 from coefvq.store.tables import JobKind, JobRow, JobState, LeaseRow, utcnow
 
 MAX_ATTEMPTS = 3
-PRIORITY = {JobKind.INGEST: 0, JobKind.SCORE: 1, JobKind.EXPLAIN: 2, JobKind.FIGURES: 2}
+PRIORITY = {
+    JobKind.INGEST: 0,
+    JobKind.FINGERPRINT: 1,
+    JobKind.SCORE: 1,
+    JobKind.EXPLAIN: 2,
+    JobKind.FIGURES: 2,
+}
 """Finish a video before starting the next; what a person waits for comes first."""
 
 
@@ -195,7 +201,7 @@ def get(session: Session, job_id: str) -> JobRow:
 
 
 def newest_by_video(session: Session, video_ids: list[str]) -> dict[str, JobRow]:
-    """The newest ingest or score job of each video."""
+    """The newest ingest, fingerprint or score job of each video."""
     rows = session.scalars(
         select(JobRow)
         .where(JobRow.video_id.in_(video_ids), JobRow.kind != JobKind.EXPLAIN.value)
@@ -245,18 +251,31 @@ def _set_aside(session: Session, row: JobRow, code: str, message: str, now: date
     row.state = JobState.SET_ASIDE.value
     row.error_code, row.error = code, message
     row.finished_at = now
-    _tell_video(session, row, videos.FAILED)
-    if row.video_id is not None:
-        cases.set_aside(session, row.video_id)
+    if row.kind == JobKind.FINGERPRINT.value:
+        _score_without(session, row)
+    else:
+        _tell_video(session, row, videos.FAILED)
+        if row.video_id is not None:
+            cases.set_aside(session, row.video_id)
     events.append(session, "worker", "job.set_aside", "job", row.id, {"code": code}, now)
+
+
+def _score_without(session: Session, row: JobRow) -> None:
+    """A video that cannot be compared is scored all the same."""
+    if row.video_id is not None and not videos.has_answer(session, row.video_id):
+        enqueue(session, JobKind.SCORE, video_id=row.video_id)
+        _tell_video(session, row, videos.WAITING)
 
 
 def _tell_video(session: Session, row: JobRow, status: str) -> None:
     """Let the video show where its job is. Explaining a case changes no video.
 
-    A video that was scored before stays scored when scoring it again fails.
+    A video that was scored before stays scored when scoring it again fails, and while it is
+    compared again.
     """
     if row.video_id is None or row.kind == JobKind.EXPLAIN.value:
+        return
+    if row.kind == JobKind.FINGERPRINT.value and videos.has_answer(session, row.video_id):
         return
     scored = status == videos.FAILED and videos.has_answer(session, row.video_id)
     videos.get(session, row.video_id).status = videos.SCORED if scored else status

@@ -19,6 +19,12 @@ from coefvq.store.tables.media import (
     VideoRow,
     VideoTextRow,
 )
+from coefvq.store.tables.originality import (
+    CopyAnswerRow,
+    CopyMatchRow,
+    CopySearchRow,
+    OriginalRow,
+)
 from coefvq.store.tables.oversight import (
     AlarmRow,
     FigureRow,
@@ -54,6 +60,9 @@ __all__ = [
     "CachedSignalsRow",
     "CaseRow",
     "CaseState",
+    "CopyAnswerRow",
+    "CopyMatchRow",
+    "CopySearchRow",
     "DecisionRow",
     "DraftRow",
     "EmbeddingRow",
@@ -73,6 +82,7 @@ __all__ = [
     "MediaRow",
     "ModelVersionRow",
     "NoteRow",
+    "OriginalRow",
     "PreferenceRow",
     "QueueRow",
     "RoutingPolicyRow",

@@ -37,6 +37,7 @@ class JobKind(StrEnum):
     INGEST = "ingest"
     SCORE = "score"
     EXPLAIN = "explain"
+    FINGERPRINT = "fingerprint"
     FIGURES = "figures"
 
 
