@@ -18,6 +18,7 @@ from coefvq.errors import MediaError
 from coefvq.media.limits import MediaLimits
 from coefvq.media.sampling import sample
 from coefvq.media.sound import decode_sound
+from coefvq.originality.hashing import keyframe_hashes
 from coefvq.signals import screen_text, sound_states, speech, tower
 from coefvq.signals.action import ACTION_NAMES
 from coefvq.signals.action_read import read_action
@@ -25,7 +26,9 @@ from coefvq.signals.audio import MAX_SECONDS, SOUND_NAMES, sound_statistics
 from coefvq.signals.motion import MOTION_NAMES, motion_statistics
 from coefvq.signals.visual import VISUAL_NAMES, visual_statistics
 
-CHEAP_REVISION = 1  # raise when a statistic is computed differently under the same name
+CHEAP_REVISION = 1  # raise when a number is computed differently under the same name
+# Hashes of frames came without raising it, which would part old vectors from new ones in "find
+# similar": signals that were cached before have none, and that counts as absent.
 EXPENSIVE_REVISION = 2
 
 CHEAP_FRAMES = 8
@@ -40,7 +43,7 @@ Heard = tuple[speech.Speech | None, NDArray[np.float16] | None, tuple[str, ...]]
 
 
 class CheapExtractor:
-    """What every video gets: frame features, picture, motion and sound statistics.
+    """What every video gets: frame features and hashes, picture, motion and sound statistics.
 
     Safe to call from several threads. The numbers are the same on every run of one machine;
     between bfloat16 and float32 machines frame features differ by about 0.1 % in direction.
@@ -72,6 +75,7 @@ class CheapExtractor:
         """
         seen = sample(info, self._limits, frames=CHEAP_FRAMES, bursts=_BURSTS, long_side=_LONG_SIDE)
         sound, warnings = read_sound(info, self._limits, MAX_SECONDS)
+        hashes, quality = keyframe_hashes(seen.frames)
         return CheapSignals(
             extractor=self.version,
             frame_embeddings=tower.frame_encoder()(seen.frames),
@@ -79,6 +83,8 @@ class CheapExtractor:
             visual=visual_statistics(seen.frames),
             motion=motion_statistics(seen.bursts),
             sound=sound_statistics(sound),
+            frame_hashes=hashes,
+            frame_quality=quality,
             warnings=_unique(*seen.warnings, *warnings),
         )
 

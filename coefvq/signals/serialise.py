@@ -15,7 +15,15 @@ from coefvq.domain import CheapSignals, ExpensiveSignals, TimedText
 from coefvq.errors import StoreError
 
 _ZIP = b"PK"
-_CHEAP_ARRAYS = ("frame_embeddings", "frame_times_s", "visual", "motion", "sound")
+_CHEAP_ARRAYS = (
+    "frame_embeddings",
+    "frame_times_s",
+    "visual",
+    "motion",
+    "sound",
+    "frame_hashes",
+    "frame_quality",
+)
 _EXPENSIVE_ARRAYS = {"sound_states": (np.float16, 2), "motion": (np.float32, 1)}
 _REMEDY = "Delete this entry of the signals cache; it is made again when the video is scored."
 

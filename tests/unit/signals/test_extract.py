@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -100,6 +101,16 @@ def test_same_file_same_numbers(cheap):
 def test_signals_survive_the_cache(cheap):
     signals = cheap.extract(probe(VIDEOS / "b.mp4"))
     assert dump(load(dump(signals))) == dump(signals)
+
+
+def test_every_frame_is_hashed_and_the_hashes_survive_the_cache(cheap):
+    signals = load(dump(cheap.extract(probe(VIDEOS / "b.mp4"))))
+    frames = len(signals.frame_times_s)
+    assert (signals.frame_hashes.shape, signals.frame_hashes.dtype) == ((frames, 32), np.uint8)
+    assert (signals.frame_quality.shape, signals.frame_quality.dtype) == ((frames,), np.uint8)
+    assert signals.frame_quality.max() > 50 and signals.frame_hashes.any()
+    before = load(dump(replace(signals, frame_hashes=None, frame_quality=None)))
+    assert before.frame_hashes is None and before.frame_quality is None
 
 
 def test_threads_agree(cheap):
