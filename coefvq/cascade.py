@@ -10,7 +10,7 @@ unsure after that goes to a person.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,17 +23,20 @@ from coefvq.combine import (
     severity_at_stake,
     task_probability,
     task_result,
+    whole_result,
 )
 from coefvq.domain import (
     Assessment,
     CascadeResult,
     CheapSignals,
+    CopyMatch,
     ExpensiveSignals,
     MediaInfo,
     PostedText,
     RouteName,
     ShadowRoute,
     TaskResult,
+    WhyNot,
 )
 from coefvq.errors import CoefVQError
 from coefvq.ledger import Ledger
@@ -41,6 +44,8 @@ from coefvq.media.limits import MediaLimits
 from coefvq.media.probe import probe
 from coefvq.mllm.backend import MllmBackend, MllmInput
 from coefvq.mllm.profiles import load_backend
+from coefvq.origins import Copies, joined, look_up, with_bars, with_marks
+from coefvq.prefilter.copies import with_copies
 from coefvq.prefilter.predict import Prefilter
 from coefvq.request import RationaleChoice, Request, StageChoice, rationale_choice
 from coefvq.router import Router
@@ -125,6 +130,7 @@ class Cascade:
         signals_cache: SignalsCache | None = None,
         sha256: str | None = None,
         uploader: str | None = None,
+        copies: Copies = None,
     ) -> CascadeResult:
         """Score one file.
 
@@ -137,6 +143,7 @@ class Cascade:
             signals_cache: Where extracted signals are looked up and kept.
             sha256: Digest of the bytes where the caller knows it already.
             uploader: Who posted it, for the limit of escalations; ``None`` is not limited.
+            copies: Earlier footage found in it, or what finds it; ``None``: nobody looked.
 
         Raises:
             MediaError: If the file cannot be used; its code says why.
@@ -149,13 +156,16 @@ class Cascade:
         with ledger("prefilter_ms"):
             cheap = cached(CheapSignals, info, self.cheap, signals_cache)
             first = self.prefilter.assess(cheap, request.posted)
-        first = replace(first, milliseconds=ledger.cost().prefilter_ms)
+            first = with_bars(first, cheap, info.duration_s)
+        with ledger("copies_ms"):
+            found, missed = look_up(copies, info, cheap)
+        first = replace(with_copies(first, found), milliseconds=ledger.cost().prefilter_ms)
 
         def extract() -> ExpensiveSignals:
             return cached(ExpensiveSignals, info, self.expensive, signals_cache)
 
-        result = self._second_stage(request, first, extract, ledger, info)
-        warnings = _merged(info.warnings, cheap.warnings, result.warnings)
+        result = self._second_stage(request, first, extract, ledger, info, found)
+        warnings = _merged(info.warnings, cheap.warnings, missed, result.warnings)
         return replace(result, cheap=cheap, warnings=warnings)
 
     def assess_signals(
@@ -173,7 +183,7 @@ class Cascade:
         request = Request(posted, stage, rationale_choice(rationale), item_id)
         ledger = Ledger()
         with ledger("prefilter_ms"):
-            first = self.prefilter.assess(None, posted)
+            first = with_copies(self.prefilter.assess(None, posted), None, WhyNot.NO_MEDIA)
         result = self._second_stage(request, first, lambda: expensive, ledger, None)
         return replace(result, item_id=item_id)
 
@@ -184,32 +194,36 @@ class Cascade:
         extract: Callable[[], ExpensiveSignals],
         ledger: Ledger,
         info: MediaInfo | None,
+        copies: Sequence[CopyMatch] | None = None,
     ) -> CascadeResult:
         features = run_time_features(first, request.posted, info)
         seen = {task: self._seen(task, request, features, first) for task in taxonomy.tasks()}
         routing = self.routing.for_video(request.uploader or request.key)
         tasks = self._after_prefilter(routing, request, seen, first)
         due = {name: task.route.escalated for name, task in tasks.items()}
-        expensive, second = None, None
+        expensive, second, marked = None, None, None
         warnings: tuple[str, ...] = ()
         if self._mllm_is_due(request.stage, tasks):
             try:
-                expensive, second = self._ask_mllm(request.posted, extract, ledger, info)
+                asked = (request.posted, extract, ledger, info, copies)
+                expensive, second = self._ask_mllm(*asked)
             except CoefVQError as error:
                 # The video keeps its route `mllm`: nothing is decided without the second stage.
                 warnings = (f"mllm_failed: {error}",)
             else:
+                marked = with_marks(first, second, expensive)
                 tasks = {
-                    name: self._after_mllm(routing, request, task, seen[name], first, second)
+                    name: self._after_mllm(routing, request, task, seen[name], first, marked)
                     for name, task in tasks.items()
                 }
-        shadows = self._shadows(routing, request, seen, first, second, due)
+        shadows = self._shadows(routing, request, seen, first, marked, due)
         for name, task in tasks.items():
             route = routing.audited(name, seen[name].key, task.route)
             tasks[name] = replace(task, route=route, shadow=shadows.get(name))
-        result = self._result(tasks, first, second, ledger, info, expensive, request.posted)
-        result = replace(result, warnings=warnings)
-        return self._explained(result, request.rationale, ledger)
+        result = whole_result(tasks, first, second, ledger.cost(), info, expensive, request.posted)
+        result = replace(result, warnings=warnings, copies=None if copies is None else (*copies,))
+        # The MLLM explains its own answer, which knows nothing of the marks.
+        return joined(self._explained(result, request.rationale, ledger), marked)
 
     def _mllm_is_due(self, stage: StageChoice, tasks: dict[str, TaskResult]) -> bool:
         if stage == "prefilter":
@@ -222,11 +236,12 @@ class Cascade:
         extract: Callable[[], ExpensiveSignals],
         ledger: Ledger,
         info: MediaInfo | None,
+        copies: Sequence[CopyMatch] | None,
     ) -> tuple[ExpensiveSignals, Assessment]:
         with ledger("expensive_signals_ms"):
             expensive = extract()
         with ledger("mllm_ms"):
-            second = self.mllm.assess(_mllm_input(posted, expensive, info))
+            second = self.mllm.assess(_mllm_input(posted, expensive, info, copies))
         ledger.add_tokens(second.tokens_in, second.tokens_out)
         cost = ledger.cost()
         return expensive, replace(second, milliseconds=cost.expensive_signals_ms + cost.mllm_ms)
@@ -272,7 +287,8 @@ class Cascade:
     ) -> TaskResult:
         name, finals = before.task, final_scores(before.task, first, second)
         outcome = Outcome(before.route, before.probability)
-        if before.route.escalated or seen.mllm_covers:  # else it has nothing to say here
+        changed = seen.mllm_covers or finals != before.policies
+        if before.route.escalated or changed:  # else it has nothing to say here
             after = self._seen(name, request, seen.features, first, second)
             outcome = routing.after_mllm(name, seen, after, before.route)
         result = task_result(name, outcome.probability, outcome.route, finals)
@@ -305,44 +321,20 @@ class Cascade:
         if result.mllm is None or result.expensive is None or not wanted:
             return result
         with ledger("mllm_ms"):
-            item = _mllm_input(result.posted, result.expensive, result.info)
+            item = _mllm_input(result.posted, result.expensive, result.info, result.copies)
             rationale = self.mllm.explain(item, result.mllm)
         explained = replace(result.mllm, rationale=rationale, evidence=rationale.evidence)
         return replace(result, mllm=explained, cost=ledger.cost())
 
-    def _result(
-        self,
-        tasks: dict[str, TaskResult],
-        first: Assessment,
-        second: Assessment | None,
-        ledger: Ledger,
-        info: MediaInfo | None,
-        expensive: ExpensiveSignals | None,
-        posted: PostedText,
-    ) -> CascadeResult:
-        return CascadeResult(
-            path=info.path if info else None,
-            sha256=info.sha256 if info else None,
-            duration_s=info.duration_s if info else None,
-            warnings=(),
-            tasks=tasks,
-            prefilter=first,
-            mllm=second,
-            cost=ledger.cost(),
-            info=info,
-            expensive=expensive,
-            posted=posted,
-            models={
-                "prefilter": first.model_version,
-                "mllm": second.model_version if second else None,
-            },
-        )
-
 
 def _mllm_input(
-    posted: PostedText, expensive: ExpensiveSignals, info: MediaInfo | None
+    posted: PostedText,
+    expensive: ExpensiveSignals,
+    info: MediaInfo | None,
+    copies: Sequence[CopyMatch] | None,
 ) -> MllmInput:
-    return MllmInput(posted, expensive, info.duration_s if info else None, info)
+    duration_s = info.duration_s if info else None
+    return MllmInput(posted, expensive, duration_s, info, tuple(copies or ()))
 
 
 def _merged(*groups: tuple[str, ...]) -> tuple[str, ...]:

@@ -7,7 +7,20 @@ from typing import Protocol
 
 from coefvq import taxonomy
 from coefvq.combinations import MLLM_ALONE, combination_of
-from coefvq.domain import Assessment, FinalScore, Route, RouteName, TaskResult, Verdict, WhyNot
+from coefvq.domain import (
+    Assessment,
+    CascadeResult,
+    Cost,
+    ExpensiveSignals,
+    FinalScore,
+    MediaInfo,
+    PostedText,
+    Route,
+    RouteName,
+    TaskResult,
+    Verdict,
+    WhyNot,
+)
 
 
 class Recalibrated(Protocol):
@@ -90,3 +103,32 @@ def task_result(
     """A task's verdict from its route."""
     verdict = VERDICTS.get(route.name, Verdict.NEEDS_HUMAN)
     return TaskResult(task, verdict, probability, route, finals)
+
+
+def whole_result(
+    tasks: dict[str, TaskResult],
+    first: Assessment,
+    second: Assessment | None,
+    cost: Cost,
+    info: MediaInfo | None,
+    expensive: ExpensiveSignals | None,
+    posted: PostedText,
+) -> CascadeResult:
+    """One video's result: its tasks, both stages' answers, and what they were made from."""
+    return CascadeResult(
+        path=info.path if info else None,
+        sha256=info.sha256 if info else None,
+        duration_s=info.duration_s if info else None,
+        warnings=(),
+        tasks=tasks,
+        prefilter=first,
+        mllm=second,
+        cost=cost,
+        info=info,
+        expensive=expensive,
+        posted=posted,
+        models={
+            "prefilter": first.model_version,
+            "mllm": second.model_version if second else None,
+        },
+    )

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from coefvq.domain import CascadeResult, Cost, Evidence, FinalScore, Rationale, Route, TaskResult
+from coefvq.domain import (
+    CascadeResult,
+    CopyMatch,
+    Cost,
+    Evidence,
+    FinalScore,
+    Rationale,
+    Route,
+    TaskResult,
+)
 from coefvq.errors import CoefVQError
 
 
@@ -27,6 +36,7 @@ def result_json(result: CascadeResult, *, with_rationale: bool = False) -> dict[
         "rationale": rationale_json(rationale) if rationale else None,
         "cost": cost_json(result.cost),
         "models": dict(result.models),
+        "copies": None if result.copies is None else [match_json(each) for each in result.copies],
     }
 
 
@@ -92,11 +102,28 @@ def evidence_json(item: Evidence) -> dict[str, Any]:
     }
 
 
+def match_json(match: CopyMatch) -> dict[str, Any]:
+    """Earlier footage that was found: where it is in both videos, and what was done to it."""
+    return {
+        "reference": match.reference,
+        "bank": match.bank,
+        "score": _rounded(match.score),
+        "query_start_s": _rounded(match.query_start_s, 2),
+        "query_end_s": _rounded(match.query_end_s, 2),
+        "reference_start_s": _rounded(match.reference_start_s, 2),
+        "reference_end_s": _rounded(match.reference_end_s, 2),
+        "transform": list(match.transform),
+        "speed": _rounded(match.speed, 3),
+        "by": list(match.by),
+    }
+
+
 def cost_json(cost: Cost) -> dict[str, Any]:
     """The cost ledger of one video."""
     return {
         "media_ms": round(cost.media_ms),
         "prefilter_ms": round(cost.prefilter_ms),
+        "copies_ms": round(cost.copies_ms),
         "expensive_signals_ms": round(cost.expensive_signals_ms),
         "mllm_ms": round(cost.mllm_ms),
         "tokens_in": cost.tokens_in,

@@ -27,6 +27,7 @@ COMMANDS = {
     "routing": ("coefvq.cli.routing", "routing", "Fit, replay and publish routing policies."),
     "figures": ("coefvq.cli.figures", "figures", "Compute the figures of Insights now."),
     "video": ("coefvq.cli.video", "video", "Bring in what the platform knows of videos."),
+    "originality": ("coefvq.cli.originality", "originality", "Find copies of known originals."),
     "train": ("coefvq.cli.train", "train", "Train the prefilter or the MLLM."),
     "export": ("coefvq.cli.export", "export", "Export labelled corrections."),
     "alarms": ("coefvq.cli.alarms", "alarms", "List, acknowledge and check alarms."),

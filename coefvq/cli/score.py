@@ -51,7 +51,11 @@ def score(
     no_store: bool,
     as_json: bool,
 ) -> None:
-    """Score files. Stores media, signals and assessments; opens no case."""
+    """Score files. Stores media, signals and assessments; opens no case.
+
+    Copies are looked for among the originals in the store; with --stage prefilter only where a
+    keyframe looks like one of theirs.
+    """
     if bool(paths) == bool(from_signals):
         raise click.UsageError("Give files, or --from-signals FILE.jsonl (one of the two).")
     settings = load_settings()
@@ -109,6 +113,7 @@ def _score_files(
     from coefvq.work.routing import learn_without_keeping, policies_without_keeping
 
     keeper = Keeper.open(settings) if keep else None
+    finder = keeper.finder(settings, quick=stage == "prefilter") if keeper else None
     cascade = Cascade.load(settings, {} if keeper else policies_without_keeping(settings))
     if keeper:
         keeper.follow(cascade)  # what cannot be routed at all is one error, not one a file
@@ -119,7 +124,7 @@ def _score_files(
         try:
             if keeper:
                 keeper.follow(cascade)
-            result = cascade.assess(path, title, caption, stage, rationale, keeper)
+            result = cascade.assess(path, title, caption, stage, rationale, keeper, copies=finder)
             if keeper:
                 keeper.keep(result)
             yield result_json(result, with_rationale=rationale) | {"path": path}

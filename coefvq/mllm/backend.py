@@ -6,7 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from coefvq.domain import Assessment, ExpensiveSignals, MediaInfo, PostedText, Rationale
+from coefvq.domain import (
+    Assessment,
+    CopyMatch,
+    ExpensiveSignals,
+    MediaInfo,
+    PostedText,
+    Rationale,
+)
 
 IsForeign = Callable[[str], bool]
 
@@ -20,12 +27,14 @@ class MllmInput:
         expensive: Speech, screen text and frame times.
         duration_s: Seconds, or ``None`` where only signals are known.
         info: The probed media, or ``None`` where only signals are known.
+        copies: Earlier footage found in it. Models that were not trained on it pass it over.
     """
 
     posted: PostedText
     expensive: ExpensiveSignals
     duration_s: float | None
     info: MediaInfo | None = None
+    copies: tuple[CopyMatch, ...] = ()
 
 
 @runtime_checkable

@@ -106,6 +106,7 @@ def masked(view: CaseView) -> CaseView:
         rationale_due=False,
         queue=None,
         priority=0.0,
+        pairs=(),
     )
 
 

@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 
 from coefvq import taxonomy
 from coefvq.domain import Assessment, Evidence, FinalScore
-from coefvq.review import assessment_view, blinding, look_view, looks, notes, queues
+from coefvq.review import assessment_view, blinding, copies, look_view, looks, notes, queues
 from coefvq.review.access import Actor, Permission, require
 from coefvq.review.assessment_view import route_view
+from coefvq.review.video_views import video_view as video_view
 from coefvq.review.views import (
     CaseView,
     DecisionView,
@@ -20,7 +21,6 @@ from coefvq.review.views import (
     LeaseView,
     PolicyView,
     RouteView,
-    VideoView,
 )
 from coefvq.settings import Settings
 from coefvq.store import (
@@ -82,7 +82,8 @@ def build(
     made = _whole(session, settings, actor, case, now or utcnow())
     if looks.concealed(session, actor, [case.id]):
         own = tuple(note for note in made.notes if note.author == actor.name)
-        made = replace(made, decisions=(), notes=own, concealed=True)
+        pairs = copies.without_others(made.pairs, actor)
+        made = replace(made, decisions=(), notes=own, pairs=pairs, concealed=True)
     return blinding.masked(made) if blinding.is_blind(session, settings, actor, case) else made
 
 
@@ -91,6 +92,7 @@ def _of_look(
 ) -> CaseView:
     case = session.get_one(CaseRow, look.case_id)
     whole = _whole(session, settings, actor, case, now)
+    whole = replace(whole, pairs=copies.without_others(whole.pairs, actor))
     made = look_view.of(whole, look, actor, _lease(session, actor, look.id, now))
     waits = look.state == LookState.WAITING.value
     blind = waits and blinding.is_blind(session, settings, actor, case, as_look=True)
@@ -140,31 +142,7 @@ def _whole(
         due_at=case.due_at,
         assigned_to=case.assigned_to,
         notes=notes.of_case(session, case.id),
-    )
-
-
-def video_view(session: Session, settings: Settings, video: VideoRow) -> VideoView:
-    """One upload and its files."""
-    media, info = video.media, video.media.info or {}
-    folder = settings.previews_dir
-    return VideoView(
-        id=video.id,
-        sha256=video.sha256,
-        title=video.title,
-        caption=video.caption,
-        original_name=video.original_name,
-        uploader=video.uploader,
-        uploaded_at=video.uploaded_at,
-        duration_s=info.get("duration_s"),
-        width=info.get("width"),
-        height=info.get("height"),
-        fps=info.get("fps"),
-        has_audio=info.get("has_audio"),
-        warnings=tuple(info.get("warnings", ())),
-        proxy=folder / media.proxy if media.proxy else None,
-        poster=folder / media.poster if media.poster else None,
-        contact_sheet=folder / media.contact_sheet if media.contact_sheet else None,
-        copies=tuple(videos.copies(session, video)),
+        pairs=copies.pairs_of(session, settings, actor, video),
     )
 
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from coefvq.domain import Evidence, Rationale, TimedText
 from coefvq.review.decision_views import DecisionView, DraftView
+
+if TYPE_CHECKING:
+    from coefvq.review.copy_views import CopyPair
 
 
 @dataclass(frozen=True)
@@ -183,6 +187,7 @@ class CaseView:
         rationale_due: An ``explain`` job is queued or running for this case.
         blind: This reviewer answers before they see the machine's answer; nothing of it is here.
         concealed: A colleague's independent answer is waited for, so decisions are left out.
+        pairs: Originals of which the video shows footage, the likeliest first.
     """
 
     id: str
@@ -219,3 +224,4 @@ class CaseView:
     notes: tuple[NoteView, ...] = ()
     blind: bool = False
     concealed: bool = False
+    pairs: tuple[CopyPair, ...] = ()

@@ -24,6 +24,7 @@ from coefvq.store import assessments, cases, decisions, taxonomies, videos
 from coefvq.store.session import Store
 from coefvq.store.tables import (
     CaseRow,
+    CopyMatchRow,
     DecisionRow,
     EventRow,
     JobRow,
@@ -37,6 +38,7 @@ _OF_CASE = (
     "case.claimed", "case.skipped", "case.assigned", "case.second_look", "case.sent",
     "case.explained",
 )  # fmt: skip
+_OF_COPY = ("copy.confirmed", "copy.rejected")
 SCORED, NOTED = "video.scored", "case.noted"
 
 
@@ -121,6 +123,9 @@ def of_video(
             entries += _notes(session, mine)
         people = looks.concealed(session, actor, [case.id for case in mine])
         machine = _unseen(session, settings, actor, mine)
+        if not machine and len(mine) == len(every):
+            said = _copy_entries(session, video)
+            entries += [each for each in said if not people or each.actor == actor.name]
         return VideoHistory(
             video_id=video.id,
             title=video.title or video.original_name,
@@ -180,6 +185,13 @@ def _video_entries(session: Session, video: VideoRow) -> Iterator[HistoryEntry]:
     for event in _events(session, _OF_JOB, jobs):
         data = {"job": jobs[event.subject_id], **event.data}
         yield HistoryEntry(event.at, event.actor, event.kind, data=data)
+
+
+def _copy_entries(session: Session, video: VideoRow) -> Iterator[HistoryEntry]:
+    """What people said of its matches."""
+    matches = session.scalars(select(CopyMatchRow.id).where(CopyMatchRow.video_id == video.id))
+    for event in _events(session, _OF_COPY, matches):
+        yield HistoryEntry(event.at, event.actor, event.kind, data=dict(event.data))
 
 
 def _case_entries(session: Session, mine: Sequence[CaseRow]) -> Iterator[HistoryEntry]:

@@ -17,7 +17,9 @@ from coefvq.settings import Settings
 from coefvq.store import jobs, videos
 from coefvq.store.tables import CaseRow, DecisionRow, JobKind, JobRow, JobState, VideoRow
 
-_INGEST_SHARE = 0.4
+_SHARES = {JobKind.INGEST.value: (0.0, 0.4), JobKind.FINGERPRINT.value: (0.4, 0.2)}
+"""Where a job begins and how much of an upload's work it is; the rest is its score."""
+_SCORE_SHARE = (0.6, 0.4)
 
 
 def _status(video: VideoRow, cases: Sequence[CaseRow]) -> str:
@@ -104,12 +106,11 @@ def _item(
 
 
 def _share(job: JobRow | None) -> float | None:
-    """Progress over both jobs of a video, 0..1; ``None`` when nothing is due."""
+    """Progress over the jobs of a video, 0..1; ``None`` when nothing is due."""
     if job is None or job.state in (JobState.SET_ASIDE.value, JobState.DONE.value):
         return None
-    if job.kind == JobKind.INGEST.value:
-        return _INGEST_SHARE * job.progress
-    return _INGEST_SHARE + (1.0 - _INGEST_SHARE) * min(job.progress, 0.99)
+    start, share = _SHARES.get(job.kind, _SCORE_SHARE)
+    return start + share * min(job.progress, 0.99)
 
 
 def _untold(session: Session, actor: Actor, rows: Sequence[CaseRow]) -> set[str]:

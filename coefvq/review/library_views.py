@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from coefvq.review.copy_views import SameFootage
 from coefvq.store.search import Snippet as Snippet
 
 
@@ -35,6 +36,7 @@ class LibraryItem:
         job_id: The job to retry where ``status`` is ``failed``.
         found: Where the search was found, unless that is the title.
         similarity: To the video that was asked for, 0..1; 1 for the same bytes.
+        footage: The seconds that both show, where a search for copies has found some.
     """
 
     video_id: str
@@ -55,6 +57,7 @@ class LibraryItem:
     job_id: str | None = None
     found: Snippet | None = None
     similarity: float | None = None
+    footage: SameFootage | None = None
 
 
 @dataclass(frozen=True)
@@ -75,9 +78,10 @@ class LibraryPage:
 
 @dataclass(frozen=True)
 class SimilarPage:
-    """The videos that look most like one.
+    """The videos that look most like one; first those that show the same footage.
 
     Attributes:
+        copies: How many of them share footage with it.
         title: Of the video that was asked for.
         compared: False where it has no vector: not scored yet, or without a picture.
         unknown: Media that could not be compared, for the same reasons.
@@ -88,6 +92,7 @@ class SimilarPage:
     items: tuple[LibraryItem, ...]
     compared: bool
     unknown: int
+    copies: int = 0
 
 
 @dataclass(frozen=True)

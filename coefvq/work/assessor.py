@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
-from coefvq.domain import CascadeResult
+from coefvq.domain import CascadeResult, CopyMatch
 from coefvq.settings import Settings
 from coefvq.store.signals_cache import SignalsCache
 
@@ -23,6 +24,7 @@ class Assessor(Protocol):
         signals_cache: SignalsCache | None = None,
         sha256: str | None = None,
         uploader: str | None = None,
+        copies: Sequence[CopyMatch] | None = None,
     ) -> CascadeResult:
         """Score one file; see ``Cascade.assess``."""
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
@@ -18,36 +17,23 @@ from coefvq.domain import MediaInfo
 from coefvq.errors import MediaError, StoreError
 from coefvq.review import priority
 from coefvq.review.access import LOCAL
-from coefvq.settings import Settings
 from coefvq.store import cases, jobs, results, videos
 from coefvq.store.jobs import ClaimedJob
-from coefvq.store.session import Store
 from coefvq.store.signals_cache import SignalsCache
 from coefvq.store.tables import JobKind, VideoRow
-from coefvq.work.assessor import Assessor
+from coefvq.work import copies
+from coefvq.work.bench import Apply, Bench, Report, in_tenths, path_of, video_of
 
 if TYPE_CHECKING:
     from coefvq.media.limits import MediaLimits
 
 log = logging.getLogger(__name__)
 
-Apply = Callable[[Session], None]
-Report = Callable[[float, str], None]
 NO_PREVIEW = "no_preview"
 
 
-@dataclass(frozen=True)
-class Bench:
-    """What handlers work with. ``cascade`` loads models at its first call."""
-
-    settings: Settings
-    store: Store
-    cascade: Callable[[], Assessor]
-    name: str
-
-
 def ingest(bench: Bench, job: ClaimedJob, report: Report) -> Apply:
-    """Probe the file, make what people look at, and queue the scoring.
+    """Probe the file, make what people look at, and queue the fingerprint.
 
     Raises:
         MediaError: The file cannot be used.
@@ -55,12 +41,14 @@ def ingest(bench: Bench, job: ClaimedJob, report: Report) -> Apply:
     from coefvq.media.limits import MediaLimits
     from coefvq.media.probe import probe
 
-    video, path = _video(bench, job)
+    video, path = video_of(bench, job)
     report(0.1, "reading the file")
     limits = MediaLimits.from_settings(bench.settings)
     info = probe(path, limits, sha256=video.sha256)
     report(0.3, "making previews")
-    names, warnings = _previews(bench, video, info, limits, _steps(report, 0.3, 0.95))
+    names, warnings = _previews(
+        bench, video, info, limits, in_tenths(report, 0.3, 0.95, "making previews")
+    )
     kept = replace(info, warnings=(*info.warnings, *warnings))
 
     def apply(session: Session) -> None:
@@ -68,7 +56,7 @@ def ingest(bench: Bench, job: ClaimedJob, report: Report) -> Apply:
         videos.set_info(row.media, kept)
         for kind, name in names.items():
             setattr(row.media, kind, name)
-        jobs.enqueue(session, JobKind.SCORE, video_id=video.id)
+        jobs.enqueue(session, JobKind.FINGERPRINT, video_id=video.id)
         row.status = videos.WAITING
 
     return apply
@@ -86,12 +74,14 @@ def score(bench: Bench, job: ClaimedJob, report: Report) -> Apply:
     Raises:
         MediaError: The file cannot be used.
     """
-    video, path = _video(bench, job)
+    video, path = video_of(bench, job)
     report(0.05, "loading models")
     cascade = bench.cascade()
     report(0.2, "scoring")
     cache = SignalsCache(bench.store)
     asked = job.payload.get("stage") == "mllm"
+    with bench.store.read() as session:
+        found = copies.known(session, video.id)
     result = cascade.assess(
         path,
         title=video.title,
@@ -101,13 +91,14 @@ def score(bench: Bench, job: ClaimedJob, report: Report) -> Apply:
         signals_cache=cache,
         sha256=video.sha256,
         uploader=None if video.uploader == LOCAL.name else video.uploader,
+        copies=found,
     )
     report(0.95, "storing")
 
     def apply(session: Session) -> None:
         row = videos.get(session, video.id)
         before = tuple((row.media.info or {}).get("warnings", ()))
-        kept = tuple(code for code in before if code == NO_PREVIEW)
+        kept = tuple(code for code in before if code in (NO_PREVIEW, copies.NOT_COMPARED))
         results.record(
             session,
             row,
@@ -116,6 +107,8 @@ def score(bench: Bench, job: ClaimedJob, report: Report) -> Apply:
             priority=priority.of,
             actor=bench.name,
         )
+        if copies.differ(found, copies.known(session, video.id)):  # somebody looked meanwhile
+            jobs.enqueue(session, JobKind.SCORE, video_id=video.id)
 
     return apply
 
@@ -129,18 +122,20 @@ def explain(bench: Bench, job: ClaimedJob, report: Report) -> Apply:
     with bench.store.read() as session:
         case = cases.get(session, str(job.case_id))
         video = videos.get(session, case.video_id)
+        found = copies.known(session, video.id)
     report(0.1, "loading models")
     cascade = bench.cascade()
     report(0.3, "writing the rationale")
     cache = SignalsCache(bench.store)
     result = cascade.assess(
-        _path(bench.settings, video),
+        path_of(bench.settings, video),
         title=video.title,
         caption=video.caption,
         stage="mllm",
         rationale="always",
         signals_cache=cache,
         sha256=video.sha256,
+        copies=found,
     )
     rationale = result.mllm.rationale if result.mllm else None
     if rationale is None:
@@ -164,40 +159,13 @@ def compute_figures(bench: Bench, job: ClaimedJob, report: Report) -> Apply:
     return lambda session: compute.keep(session, found)
 
 
-def _steps(report: Report, low: float, high: float) -> Callable[[float], None]:
-    """Pass progress on in tenths: each report is a write."""
-    last = 0
-
-    def progress(share: float) -> None:
-        nonlocal last
-        if (step := int(share * 10)) > last:
-            last = step
-            report(low + (high - low) * step / 10, "making previews")
-
-    return progress
-
-
 HANDLERS: dict[JobKind, Callable[[Bench, ClaimedJob, Report], Apply]] = {
     JobKind.INGEST: ingest,
+    JobKind.FINGERPRINT: copies.compare,
     JobKind.SCORE: score,
     JobKind.EXPLAIN: explain,
     JobKind.FIGURES: compute_figures,
 }
-
-
-def _video(bench: Bench, job: ClaimedJob) -> tuple[VideoRow, Path]:
-    with bench.store.read() as session:
-        video = videos.get(session, str(job.video_id))
-    return video, _path(bench.settings, video)
-
-
-def _path(settings: Settings, video: VideoRow) -> Path:
-    path = settings.media_dir / video.media.file_name
-    if not path.is_file():
-        raise MediaError(
-            f"Video {video.id}: its file {path} is gone. Upload it again.", code="not_found"
-        )
-    return path
 
 
 def _previews(

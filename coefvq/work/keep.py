@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from coefvq.domain import CascadeResult
+from coefvq.domain import CascadeResult, CheapSignals, CopyMatch, MediaInfo
+from coefvq.media.limits import MediaLimits
+from coefvq.origins import Finder
 from coefvq.review import priority
 from coefvq.settings import Settings
 from coefvq.store import results, videos
+from coefvq.store.originals import LIBRARY
 from coefvq.store.session import Store, open_store
 from coefvq.store.signals_cache import SignalsCache
+from coefvq.work.originality import Originals
 from coefvq.work.routing import Follower
 
 _ACTOR = "score"
@@ -27,6 +31,7 @@ class Keeper(SignalsCache):
         super().__init__(store)
         self.store = store
         self._follower = Follower(store, trials=False)
+        self._originals: Originals | None = None
 
     @classmethod
     def open(cls, settings: Settings) -> Keeper:
@@ -44,6 +49,35 @@ class Keeper(SignalsCache):
             RoutingError: It cannot be read by this version of the program.
         """
         self._follower.refresh(cascade)
+
+    def finder(self, settings: Settings, quick: bool = False) -> Finder:
+        """What looks for copies of a file among the store's originals.
+
+        Nobody has looked where the store has no originals. A file that is in the library is no
+        copy of itself.
+
+        Args:
+            quick: Make a whole fingerprint only where a keyframe's hash is near an original's;
+                where none is, which proves nothing, nobody has looked.
+        """
+        from coefvq.signals.fingerprints import make_fingerprint
+
+        limits = MediaLimits.from_settings(settings)
+
+        def find(info: MediaInfo, cheap: CheapSignals) -> list[CopyMatch] | None:
+            originals = self._opened(settings)
+            if not originals.frames or (quick and not _is_near(originals, cheap)):
+                return None
+            fingerprint = make_fingerprint(info, limits)
+            found = originals.query(fingerprint, info.sha256)
+            return [one for one in found if one.sha256 != info.sha256 or not _in_library(one)]
+
+        return find
+
+    def _opened(self, settings: Settings) -> Originals:
+        if self._originals is None:
+            self._originals = Originals.open(self.store, settings)
+        return self._originals
 
     def keep(self, result: CascadeResult) -> None:
         """Store one result of a file; a result of given signals has no media and is not kept."""
@@ -70,3 +104,12 @@ class Keeper(SignalsCache):
     def close(self) -> None:
         """Close the store."""
         self.store.close()
+
+
+def _in_library(match: CopyMatch) -> bool:
+    return match.bank == LIBRARY or match.video_id is not None
+
+
+def _is_near(originals: Originals, cheap: CheapSignals) -> bool:
+    hashes, quality = cheap.frame_hashes, cheap.frame_quality
+    return hashes is not None and quality is not None and originals.is_near(hashes, quality)

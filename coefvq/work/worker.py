@@ -18,9 +18,11 @@ from coefvq.store.jobs import ClaimedJob
 from coefvq.store.leases import Lease
 from coefvq.store.session import Store
 from coefvq.work.assessor import Assessor
+from coefvq.work.bench import Bench
 from coefvq.work.figures.clock import FiguresClock
-from coefvq.work.handlers import HANDLERS, Bench
+from coefvq.work.handlers import HANDLERS
 from coefvq.work.heartbeat import Heartbeat
+from coefvq.work.originality import Originals
 from coefvq.work.routing import Follower
 
 log = logging.getLogger(__name__)
@@ -51,6 +53,7 @@ class Worker:
         self.name = name or worker_name()
         self._factory = cascade_factory
         self._cascade: Assessor | None = None
+        self._originals: Originals | None = None
         self._follower = Follower(store)
         self._figures = FiguresClock(store, settings.figures_every_s)
         self._regular = False
@@ -113,7 +116,7 @@ class Worker:
             log.info("%s", error)
 
     def _do(self, job: ClaimedJob) -> None:
-        bench = Bench(self.settings, self.store, self._models, self.name)
+        bench = Bench(self.settings, self.store, self._models, self._index, self.name)
         try:
             taxonomies.follow(self.store)
             apply = HANDLERS[job.kind](
@@ -138,6 +141,11 @@ class Worker:
             self._cascade = self._factory(self.settings)
         self._follower.refresh(self._cascade)
         return self._cascade
+
+    def _index(self) -> Originals:
+        if self._originals is None:
+            self._originals = Originals.open(self.store, self.settings)
+        return self._originals
 
     def _report(self, job: ClaimedJob, share: float, note: str) -> None:
         with self.store.write() as session:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests import media_factory as make
+from tests.scenes import scene
 
 TASKS = {"icd", "ucc"}
 
@@ -143,6 +144,30 @@ def test_ingest_scores_opens_cases_and_demands_nothing_twice(home: Path, tmp_pat
     counts = json.loads(coefvq(home, "status", "--json").stdout)
     assert counts["videos"] == 1 and sum(counts["cases"].values()) == len(TASKS)
     assert coefvq(home, "worker", "--once").returncode == 0
+
+
+def test_a_copy_is_scored_with_its_proof(tmp_path: Path) -> None:
+    """The first stage alone looks closer where a keyframe looks like one of an original."""
+    home, picture = tmp_path / "home", scene(1, pace=0.15)
+    for name, gop in (("film", 12), ("copy", 24)):
+        make.clip(tmp_path / f"{name}.mp4", 4.0, (320, 240), fps=12, gop=gop, picture=picture)
+    film, copy = tmp_path / "film.mp4", tmp_path / "copy.mp4"
+    score = ("score", copy, "--stage", "prefilter", "--json")
+    (before,) = rows(coefvq(home, *score))
+    assert before["copies"] is None and before["tasks"]["ucc"]["route"] != "auto_flag"
+    reupload = before["tasks"]["ucc"]["policies"]["reupload"]
+    assert (reupload["covered"], reupload["why_not"]) == (False, "not_searched")
+    assert coefvq(home, "originality", "add", film).returncode == 0
+    (after,) = rows(coefvq(home, *score))
+    (match,) = after["copies"]
+    assert (match["reference"], match["bank"]) == (str(film), "originals")
+    assert abs(match["query_start_s"] - match["reference_start_s"]) < 1
+    assert after["tasks"]["ucc"]["policies"]["reupload"]["final"] > 0.9
+    assert after["tasks"]["ucc"]["route"] == "auto_flag" and after["cost"]["copies_ms"] > 0
+    (alone,) = rows(coefvq(home, *score, "--no-store"))
+    assert alone["copies"] is None
+    queued = coefvq(home, "originality", "backfill")
+    assert queued.returncode == 0 and "0 videos queued" in queued.stderr
 
 
 def test_an_export_without_decisions_says_so(home: Path, tmp_path: Path) -> None:

@@ -44,7 +44,8 @@ def video_id(store: Store, settings: Settings, tmp_path: Path) -> str:
     """A real clip whose score job waits."""
     clip = media_factory.clip(tmp_path / "clip.mp4", seconds=0.5)
     made = register(store, settings, LOCAL, clip)
-    assert healthy(store, settings).work_one()
+    for _ in ("its file", "its copies"):
+        assert healthy(store, settings).work_one()
     return made
 
 
@@ -83,7 +84,7 @@ def assert_one_result(store: Store, video_id: str) -> None:
         job = jobs.newest_by_video(session, [video_id])[video_id]
         assert (job.state, job.attempts) == (JobState.DONE, 2)
         kinds = [event.kind for event in events.of_subject(session, "video", video_id)]
-        assert kinds == ["video.uploaded", "video.scored"]
+        assert kinds == ["video.uploaded", "video.compared", "video.scored"]
         assert events.verify(session) is None
 
 

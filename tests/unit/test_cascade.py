@@ -224,7 +224,7 @@ def test_an_unknown_stage_is_refused_with_the_nearest() -> None:
 def test_the_promised_shape() -> None:
     row = result_json(_run(SURE)[0])
     assert list(row) == [
-        "id", "sha256", "duration_s", "warnings", "tasks", "rationale", "cost", "models",
+        "id", "sha256", "duration_s", "warnings", "tasks", "rationale", "cost", "models", "copies",
     ]  # fmt: skip
     icd = row["tasks"]["icd"]
     assert {"verdict", "probability", "route", "routing", "policies"} == set(icd)
@@ -234,7 +234,8 @@ def test_the_promised_shape() -> None:
     assert icd["policies"]["sexual"]["covered"] is False
     assert icd["policies"]["sexual"]["final"] is None
     assert set(row["cost"]) == {
-        "media_ms", "prefilter_ms", "expensive_signals_ms", "mllm_ms", "tokens_in", "tokens_out",
+        "media_ms", "prefilter_ms", "copies_ms", "expensive_signals_ms", "mllm_ms",
+        "tokens_in", "tokens_out",
     }  # fmt: skip
     routing = icd["routing"]
     assert routing["rule"] == "entropy" and routing["threshold"] == 0.6

@@ -18,7 +18,7 @@ PROMISED = {
     ".": "frame-forward", "<": "slower", ">": "faster", "n": "next-evidence",
     "p": "previous-evidence", "[": "range-start", "]": "range-end", "v": "reveal", "b": "blur",
     "g": "grey", "m": "mute", "?": "help", "a": "action", "u": "notice", "o": "case",
-    "y": "copy-link", "q": "queues",
+    "y": "copy-link", "w": "pair", "q": "queues",
 }  # fmt: skip
 
 

@@ -135,7 +135,7 @@ def test_run_worker_once_empties_the_queue(settings: Settings, tmp_path: Path) -
         taken = run_worker(
             settings, once=True, stop=threading.Event(), factory=lambda _: FixedCascade()
         )
-        assert taken == 2
+        assert taken == 3
         assert library.status_counts(store, ANN)["to_review"] == 1
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coefvq import taxonomy
-from coefvq.domain import ExpensiveSignals, PostedText, TimedText
+from coefvq.domain import CopyMatch, ExpensiveSignals, PostedText, TimedText
 from coefvq.mllm.backend import MllmInput
 from coefvq.mllm.endpoint.content import MAX_CHARS, scoring_messages, texts_of
 from coefvq.mllm.endpoint.dialects import DIALECTS, Attached
@@ -125,6 +125,24 @@ def test_any_text_gives_one_json_object(title: str, speech: str) -> None:
     texts = texts_of(MllmInput(PostedText(title), signals, 1.0))
     assert set(json.loads(texts.document)) == texts.fields <= {"title", "speech"}
     assert "<|" not in texts.document and "\n" not in texts.document
+
+
+@pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
+def test_an_original_with_a_hostile_name_stays_inside_its_string(name: str) -> None:
+    match = CopyMatch(name, "originals", 0.97, 0.0, 9.0, 3.0, 12.0, ("mirror",))
+    texts = texts_of(MllmInput(PostedText("fine"), ExpensiveSignals("test"), 9.0, None, (match,)))
+    found = json.loads(texts.document)
+    assert set(found) == {"title", "earlier footage found"} and texts.fields == {"title"}
+    (line,) = found["earlier footage found"]
+    assert line.startswith("0:00-0:09 same footage as") and line.endswith("(score 0.97)")
+    for token in ("<|", "|>", "[INST]", "</s>", "system:", "assistant:", "\\u0000", "\\ud800"):
+        assert token not in texts.document
+
+
+def test_only_the_first_copies_are_told() -> None:
+    match = CopyMatch("film.mp4", "originals", 0.97, 0.0, 9.0, 3.0, 12.0)
+    texts = texts_of(MllmInput(PostedText(), ExpensiveSignals("test"), 9.0, None, (match,) * 20))
+    assert len(json.loads(texts.document)["earlier footage found"]) == 5
 
 
 def test_a_very_long_text_is_cut_and_told() -> None:
