@@ -20,7 +20,8 @@ def ask_mllm(store: Store, actor: Actor, case_id: str) -> None:
     require(actor, Permission.DECIDE)
     with store.write() as session:
         video_id = cases.get(session, case_id).video_id
-        if jobs.open_job(session, JobKind.INGEST, video_id=video_id) is not None:
+        before = (JobKind.INGEST, JobKind.FINGERPRINT)
+        if any(jobs.open_job(session, kind, video_id=video_id) is not None for kind in before):
             raise StoreError("The video is still being taken in; ask again when it is scored.")
         jobs.enqueue(session, JobKind.SCORE, video_id=video_id, payload={"stage": "mllm"})
         events.append(session, actor.name, "mllm.asked", "case", case_id)

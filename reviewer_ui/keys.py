@@ -50,6 +50,7 @@ BINDINGS: tuple[Binding, ...] = (
     Binding(">", "faster", "faster", WATCH),
     Binding("n", "next-evidence", "next evidence", EVIDENCE),
     Binding("p", "previous-evidence", "previous evidence", EVIDENCE),
+    Binding("w", "pair", "a copy beside its original, and back", EVIDENCE),
     Binding("[", "range-start", "the range starts here", EVIDENCE),
     Binding("]", "range-end", "the range ends here", EVIDENCE),
     Binding("v", "reveal", "reveal the picture", EASE),

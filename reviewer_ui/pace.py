@@ -20,7 +20,7 @@ def seconds_a_video(store: Store, actor: Actor) -> float | None:
     require(actor, Permission.VIEW)
     total = 0.0
     with store.read() as session:
-        for kind in (JobKind.INGEST, JobKind.SCORE):
+        for kind in (JobKind.INGEST, JobKind.FINGERPRINT, JobKind.SCORE):
             query = (
                 select(JobRow.started_at, JobRow.finished_at)
                 # The priority follows from the kind; with it an index gives the last ones at once.

@@ -46,6 +46,7 @@ WHY_NOT = {
     WhyNot.LANGUAGE_NOT_COVERED: "not covered: the text is not English",
     WhyNot.SPEECH_NOT_UNDERSTOOD: "not covered: speech was not understood",
     WhyNot.NO_PROBABILITY: "not covered: the model gave no probability",
+    WhyNot.NOT_SEARCHED: "not covered: nobody looked for copies",
 }
 ERRORS = {
     "unreadable_media": "Check that it plays elsewhere, then upload it again.",

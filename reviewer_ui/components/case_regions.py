@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from coefvq.review.views import CaseView
-from reviewer_ui.components import cards, player, states, timeline, transcript
+from reviewer_ui.components import cards, copy_pair, player, states, timeline, transcript
 from reviewer_ui.markup import NOTHING, Markup, h, join
 
 
@@ -36,6 +36,7 @@ def machine_regions(case: CaseView, busy: str | None) -> dict[str, Markup]:
         "mllm-card": cards.mllm_card(case, busy),
         "evidence-list": timeline.evidence_list(case),
         "disagreement": cards.disagreement(case),
+        "copy-strip": copy_pair.strip(case.pairs),
     }
 
 
@@ -49,4 +50,5 @@ def blind_regions(case: CaseView) -> dict[str, Markup]:
         "mllm-card": NOTHING,
         "evidence-list": NOTHING,
         "disagreement": NOTHING,
+        "copy-strip": NOTHING,
     }

@@ -269,6 +269,7 @@ def _filled(template: str, *names: str, quote: str = "") -> Words:
 
 _SENTENCES: dict[str, Words] = {
     "video.uploaded": _did("uploaded {}", "name"),
+    "video.compared": _did("compared {} with earlier footage"),
     "video.scored": _scored,
     "video.deleted": _did("deleted {}", "reason"),
     "job.set_aside": _did("set {} aside: it failed for good", "code"),

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from coefvq import taxonomy
 from coefvq.review.views import CaseBadge, IngestProgress, LibraryItem, LibraryPage
+from reviewer_ui.components.copy_words import edits, stretch
 from reviewer_ui.components.player import media_url
 from reviewer_ui.markup import NOTHING, Markup, attribute, clock, h, join, probability
 from reviewer_ui.words import ROUTES, STATUSES, VERDICTS, plain, remedy
@@ -121,11 +122,26 @@ def _found_in(item: LibraryItem) -> Markup:
 
 def _chips(item: LibraryItem) -> Markup:
     alike = NOTHING
-    if item.similarity is not None:
+    if item.footage is not None:
+        said = "the original" if item.footage.earlier else "a copy"
+        alike = h('<span class="chip alike">{} {}</span>', said, probability(item.footage.score))
+    elif item.similarity is not None:
         share = "same bytes" if item.similarity == 1.0 else f"{item.similarity:.2f} alike"
         alike = h('<span class="chip alike">{}</span>', share)
     status = h('<span class="chip {}">{}</span>', item.status, plain(STATUSES, item.status))
     return h('<div class="chips">{}{}</div>', status, alike)
+
+
+def _footage(item: LibraryItem) -> Markup:
+    """Which seconds of this one are in the video that was asked for, and how they were edited."""
+    if item.footage is None:
+        return NOTHING
+    span = item.footage.span
+    start, end = span.query_start_s, span.query_end_s
+    if item.footage.earlier:
+        start, end = span.reference_start_s, span.reference_end_s
+    return h('<p class="found-in">same footage in {}: {}</p>', stretch(start, end),
+             edits(item.footage.transform, span.speed))  # fmt: skip
 
 
 def _pick(name: str) -> Markup:
@@ -158,7 +174,7 @@ def card(item: LibraryItem, *, pick: bool = False) -> Markup:
     title = h('<a href="{}" dir="auto">{}</a>', link or f"/video?id={quote(item.video_id)}", name)
     return h(
         '<article class="card clip{}" data-video="{}" title="{}">{}{}<div class="body">'
-        '<h3 dir="auto">{}</h3>{}{}{}{}<div class="badges">{}</div>{}</div></article>',
+        '<h3 dir="auto">{}</h3>{}{}{}{}{}<div class="badges">{}</div>{}</div></article>',
         " grave" if grave else "",
         item.video_id,
         item.original_name,
@@ -167,6 +183,7 @@ def card(item: LibraryItem, *, pick: bool = False) -> Markup:
         title,
         _chips(item),
         _found_in(item),
+        _footage(item),
         _progress(item),
         _trouble(item),
         join(_badge(case) for case in item.cases) if item.error_code is None else NOTHING,

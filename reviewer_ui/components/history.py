@@ -184,6 +184,16 @@ def _retried(entry: HistoryEntry) -> Words:
     return "Queued again", _JOBS.get(entry.data["job"], entry.data["job"])
 
 
+def _answered(what: str) -> Callable[[HistoryEntry], Words]:
+    def words(entry: HistoryEntry) -> Words:
+        data = entry.data
+        put = "Its footage proves nothing from now on." if "do_not_match" in data["added"] else ""
+        known = "It is a known original from now on." if "originals" in data["added"] else ""
+        return what, _lines(f"Score {probability(data['score'])}. {put}{known}".strip())
+
+    return words
+
+
 def _plain(what: str) -> Callable[[HistoryEntry], Words]:
     return lambda entry: (what, "")
 
@@ -202,9 +212,15 @@ def _task(task_id: str) -> str:
     return known.name if known else f"{task_id} (retired)"
 
 
-_JOBS = {"ingest": "reading the file", "score": "scoring", "explain": "the rationale"}
+_JOBS = {
+    "ingest": "reading the file",
+    "fingerprint": "looking for copies",
+    "score": "scoring",
+    "explain": "the rationale",
+}
 _WORDS: dict[str, Callable[[HistoryEntry], Words]] = {
     "video.uploaded": _uploaded,
+    "video.compared": _plain("Compared with earlier footage"),
     "video.scored": _scored,
     "job.set_aside": _set_aside,
     "job.retried": _retried,
@@ -216,5 +232,7 @@ _WORDS: dict[str, Callable[[HistoryEntry], Words]] = {
     "case.explained": _plain("The MLLM explained itself"),
     "case.noted": _quoted("Note", "text"),
     "case.decided": _decided,
+    "copy.confirmed": _answered("Confirmed that it is a copy"),
+    "copy.rejected": _answered("Said that it is no copy of what was offered"),
     "decision.undone": _undone,
 }

@@ -71,9 +71,11 @@ def similar(found: SimilarPage) -> Markup:
     """What is shown instead of the whole library, and the way back."""
     return h(
         '<p class="similar"><span>Looks like</span> <a href="/video?id={}" dir="auto">{}</a>'
-        "{}</p>",
+        "{}{}</p>",
         found.video_id,
         found.title,
+        h(' <span class="muted">({} with the same footage come first)</span>', found.copies)
+        if found.copies else NOTHING,
         h(' <span class="muted">({} more are not compared: not scored yet, or without '
           "frames)</span>", found.unknown) if found.unknown else NOTHING,
     ) + h('<a class="ask" href="/library" data-do="whole">Show the whole library</a>')  # fmt: skip

@@ -17,6 +17,7 @@ from reviewer_ui.markup import Markup, h, join
 from reviewer_ui.pages.admin_disputes import AdjudicationSection, AppealsSection
 from reviewer_ui.pages.admin_events import EventsSection
 from reviewer_ui.pages.admin_frame import Section
+from reviewer_ui.pages.admin_originals import OriginalsSection
 from reviewer_ui.pages.admin_people import PeopleSection
 from reviewer_ui.pages.admin_quality import AgreementSection, GoldenSection, HoldsSection
 from reviewer_ui.pages.admin_queues import QueuesSection
@@ -31,7 +32,7 @@ def sections(store: Store, settings: Settings) -> tuple[Section, ...]:
     """All sections in the order in which they stand on the page."""
     made = (
         PeopleSection, QueuesSection, TaxonomySection, AdjudicationSection, AppealsSection,
-        GoldenSection, AgreementSection, HoldsSection, EventsSection,
+        GoldenSection, AgreementSection, OriginalsSection, HoldsSection, EventsSection,
     )  # fmt: skip
     return tuple(section(store, settings) for section in made)
 

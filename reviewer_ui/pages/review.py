@@ -29,6 +29,7 @@ from reviewer_ui.calls import (
 from reviewer_ui.components import (
     case_panel,
     chrome,
+    copy_pair,
     player,
     queues,
     states,
@@ -38,11 +39,13 @@ from reviewer_ui.components.decision_form import Actions, decision_form
 from reviewer_ui.keys import help_dialog, script_table
 from reviewer_ui.login import who_chip
 from reviewer_ui.markup import NOTHING, Markup, h
+from reviewer_ui.pages.copy_calls import CaseCopies
 from reviewer_ui.pages.review_tools import CaseTools, case_regions
 from reviewer_ui.theme import head
 
-FILES = ("base.css", "review.css", "panels.css", "phone.css", "shared.js", "prefs.js",
-         "player.js", "notice.js", "form.js", "panels.js", "review.js")  # fmt: skip
+FILES = ("base.css", "review.css", "panels.css", "copy_pair.css", "phone.css", "shared.js",
+         "prefs.js", "player.js", "notice.js", "form.js", "panels.js", "copy_pair.js",
+         "review.js")  # fmt: skip
 BOOT = "window.CoefVQ.boot(element, server)"
 SKIPS = (*queue.SKIP_REASONS, "later")
 GONE = "The case that was here is gone: its video was deleted. This is the next one."
@@ -56,7 +59,7 @@ def shell() -> Markup:
         '<div class="cv" data-page="review" data-empty="off" data-keys="{}" data-undo="{}"'
         ' style="visibility:hidden">{}<main class="desk waiting">'
         '<div class="side"><section id="review-player" aria-label="Player"></section>'
-        '<section id="evidence-timeline" class="card" aria-label="Evidence in time">{}</section>'
+        '{}<section id="evidence-timeline" class="card" aria-label="Evidence in time">{}</section>'
         '<section id="transcript" class="card" tabindex="0" aria-label="Transcript">{}</section>'
         "</div>"
         '<div class="side"><div class="cards">'
@@ -77,6 +80,7 @@ def shell() -> Markup:
         script_table(),
         f"{decide.UNDO_S:.0f}",
         chrome.header("/", keys=True),
+        copy_pair.section(),
         *(states.skeleton(lines) for lines in (4, 6, 5, 5, 2, 1)),
         states.skeleton(3, tall=True),
         help_dialog(),
@@ -93,15 +97,15 @@ class ReviewPage:
         self.store = store
         self.settings = settings
         self.tools = CaseTools(store, settings)
+        self.copies = CaseCopies(store, settings, self.tools)
 
     def functions(self) -> list[Callable[..., Any]]:
         """What the page's script can call."""
         mine = ("open_case", "poll", "first_answer", "submit", "skip", "undo", "second_look",
                 "save_draft", "ask_mllm", "explain", "choose_queue")  # fmt: skip
         tools = ("save_preferences", "notice", "exposure", "add_note", "assign")
-        return [server_function(name, getattr(self, name)) for name in mine] + [
-            server_function(name, getattr(self.tools, name)) for name in tools
-        ]
+        parts = [(self, mine), (self.tools, tools), (self.copies, ("copy_pair", "answer_copy"))]
+        return [server_function(name, getattr(on, name)) for on, names in parts for name in names]
 
     def chosen(self, actor: Actor, found: QueueCounts | None = None) -> str | None:
         """The queue that the actor chose, where it still is one of theirs."""
@@ -134,6 +138,7 @@ class ReviewPage:
     def _case(self, actor: Actor, case: CaseView) -> dict[str, Markup]:
         busy = ask.busy(self.store, actor, case)
         regions = machine_regions(case, busy) | case_regions(case, actor)
+        regions |= self.copies.regions(actor, case)
         regions["review-player"] = player.player(
             case.video, self.tools.severe(actor, case), self.tools.restricted(actor, case)
         )

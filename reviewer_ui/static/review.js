@@ -20,7 +20,17 @@
     });
     const settings = new V.Settings(page, prefs, () => player.prepare());
     const queues = new V.Queues(page);
-    const watch = new V.Watch(() => player.revealed, async (args) => {
+    const pair = new V.CopyPair(page, {
+      values: () => prefs.values,
+      fetch: (match) => V.call(server, "copy_pair", { case: current, match }),
+      send: (args) => V.call(server, "answer_copy", { case: current, ...args }),
+      opened: () => player.video?.pause(),
+      answered: (answer) => {
+        const filled = V.propose(form, answer.proposal);
+        return filled && `${answer.said} Filled in below: ${filled}.`;
+      },
+    });
+    const watch = new V.Watch(() => player.revealed || pair.revealed, async (args) => {
       try { V.apply((await server.exposure(args))?.regions); } catch { /* counted next time */ }
     });
     let current = null;
@@ -33,6 +43,7 @@
       if (changed.includes("review-player")) player.attach();
       if (changed.includes("decision-form")) form.attach();
       if (changed.includes("evidence-timeline")) player.draw();
+      if (changed.includes("copy-videos")) pair.changed();
       if (answer.summary) tools.summary(answer.summary);
       if ("case" in answer) moved(answer.case);
       if (answer.note) said(answer.note);
@@ -122,6 +133,7 @@
       blur: () => player.blur(true),
       grey: () => player.grey(),
       mute: () => player.mute(),
+      pair: () => current && pair.toggle(),
       case: () => current && tools.open(),
       "copy-link": () => current && tools.copyLink(),
       "assign-me": () => tools.give("me"),

@@ -1,10 +1,18 @@
 /* One video: asks for what happened to it, again whenever somebody comes back to the page. */
 (() => {
   const V = window.CoefVQ;
+  const PAIR = ["copy-videos", "copy-facts", "copy-others"];  // stay while somebody looks at them
 
   V.boots.video = (page, server) => {
     const id = new URLSearchParams(location.search).get("id") || "";
     let revealed = false;
+    let prefs = {};
+    const pair = new V.CopyPair(page, {
+      values: () => prefs,
+      fetch: (match) => V.call(server, "copy_pair", { id, match }),
+      send: (args) => V.call(server, "answer_copy", { id, ...args }),
+      opened: () => page.querySelector("#video-poster video")?.pause(),
+    });
 
     function reveal() {
       const still = page.querySelector(".still[data-do=reveal]");
@@ -44,6 +52,8 @@
       const answer = await V.call(server, "tell", { id });
       if (!answer) { if (!page.classList.contains("ready")) failed("The server did not answer."); return; }
       if (answer.error) { failed(answer.error); return; }
+      prefs = answer.prefs;
+      if (pair.isOpen) for (const name of PAIR) delete answer.regions[name];
       V.apply(answer.regions);
       page.querySelector("#video-empty").replaceChildren();
       page.classList.remove("failed");
@@ -53,6 +63,10 @@
     }
     page.addEventListener("click", (event) => {
       if (event.target.closest("[data-do=reveal]")) { revealed = !revealed; reveal(); }
+    });
+    document.addEventListener("keydown", (event) => {
+      if (event.key !== pair.keyOf("pair") || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (!V.openPanel()) pair.toggle();
     });
     document.addEventListener("visibilitychange", () => { if (!document.hidden) load(); });
     load();
