@@ -223,7 +223,7 @@ def _picture_in_picture(clip: Clip, strength: int, filler: Path, art: Path) -> d
 
 
 def _joined(clip: Clip, strength: int, filler: Path, art: Path) -> dict:
-    lead = (2.0, 4.0, 6.0)[strength - 1]
+    lead = min((2.0, 4.0, 6.0)[strength - 1], read_clip(filler).duration_s)
     shape = f"scale={clip.width}:{clip.height},setsar=1,fps=25,format=yuv420p"
     other = (
         f"[1:v]{shape},split[p][q];[p]trim=0:{lead}[a];[q]trim=1:{1 + lead},setpts=PTS-STARTPTS[c]"

@@ -130,7 +130,7 @@ def examine(seen: Overlaid, line: Line) -> Evidence | None:
     compared, so that what was joined before or after it does not count.
     """
     wanted = line.at(seen.query_s)
-    edge = 0.6
+    edge = min(0.6, 2.0 * _step_s(seen.reference_s))
     inside = (wanted >= seen.reference_s[0] - edge) & (wanted <= seen.reference_s[-1] + edge)
     if not inside.any():
         return None
@@ -165,6 +165,11 @@ def examine(seen: Overlaid, line: Line) -> Evidence | None:
         spoilt=_spoilt(parts[part]),
         cover=min(1.0, length_s / max(0.1, _shared_s(seen, line))),
     )
+
+
+def _step_s(times_s: Floats) -> float:
+    """Usual seconds between pictures; 0.25 for a single one."""
+    return float(np.median(np.diff(times_s))) if len(times_s) > 1 else 0.25
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,10 @@ _LONG_S = 150.0
 _POOR = 0.25  # correlation of the thumbs below which nothing more is tried
 _WORSE = 0.15
 _MOST_OF = 0.85
+_UNSURE = (0.02, 0.9)
+"""Probabilities between which a better line is worth climbing to."""
+_STEPS = ((0.0, 0.16), (0.0, 0.08), (0.04, 0.0), (0.0, 0.04), (0.02, 0.0), (0.0, 0.02), (0.01, 0.0))
+"""Of speed and seconds, one after the other."""
 
 
 @dataclass(frozen=True)
@@ -155,14 +159,45 @@ def _examined(
     voted = _voted(pairs)
     part, hints = _near_votes(seen, pairs, voted)
     lines = best_lines(part, seen.reference_changes, hints, most=1)
-    found = []
-    for line in [*lines, voted]:
-        for tried in _sharpened(seen, line):
-            evidence = examine(seen, tried)
-            if evidence is not None:
-                bits = _bits(pairs, tried)
-                found.append(Tried(pairs.key, pairs.variant, box, spatial, tried, evidence, bits))
-    return found
+
+    def at(line: Line) -> Tried | None:
+        evidence = examine(seen, line)
+        if evidence is None:
+            return None
+        bits = _bits(pairs, line)
+        return Tried(pairs.key, pairs.variant, box, spatial, line, evidence, bits)
+
+    found = [at(near) for line in [*lines, voted] for near in _sharpened(seen, line)]
+    tried = [way for way in found if way is not None]
+    if not tried or not _UNSURE[0] < probability(best := max(tried, key=probability)) < _UNSURE[1]:
+        return tried
+    return [*tried, _climbed(best, at)]
+
+
+def _climbed(best: Tried, at: Callable[[Line], Tried | None]) -> Tried:
+    """Step by step to the best line near one that is unsure, and near it at true speed.
+
+    Fast movement follows itself only within a frame or so: the search over offsets and speeds
+    can pass the one line on which it does.
+    """
+    middle_s = (best.evidence.query_start_s + best.evidence.query_end_s) / 2
+    level = at(_through(best.line, middle_s, 1.0 - best.line.speed, 0.0))
+    starts = [best] if level is None else [best, level]
+    for speed, offset_s in _STEPS:
+        for number, start in enumerate(starts):
+            ways = [
+                at(_through(start.line, middle_s, sign * speed, sign * offset_s))
+                for sign in (-1.0, 1.0)
+            ]
+            starts[number] = max(
+                [start, *(way for way in ways if way is not None)], key=probability
+            )
+    return max(starts, key=probability)
+
+
+def _through(line: Line, middle_s: float, faster: float, later_s: float) -> Line:
+    """The line turned about the middle of the query, and moved."""
+    return Line(line.speed + faster, line.offset_s - faster * middle_s + later_s, line.score)
 
 
 def _near_votes(seen: Overlaid, pairs: Pairs, voted: Line) -> tuple[Changes, Floats | None]:
