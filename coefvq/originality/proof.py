@@ -130,7 +130,7 @@ def examine(seen: Overlaid, line: Line) -> Evidence | None:
     compared, so that what was joined before or after it does not count.
     """
     wanted = line.at(seen.query_s)
-    edge = min(0.6, 2.0 * _step_s(seen.reference_s))
+    edge = min(0.6, 2.0 * _step_s(seen.reference_s, alone=0.25))
     inside = (wanted >= seen.reference_s[0] - edge) & (wanted <= seen.reference_s[-1] + edge)
     if not inside.any():
         return None
@@ -148,7 +148,7 @@ def examine(seen: Overlaid, line: Line) -> Evidence | None:
     final = _longest(seen.query_s, good & alike)
     if final is None:
         return None
-    step = float(np.median(np.diff(seen.query_s))) if len(seen.query_s) > 1 else 0.0
+    step = _step_s(seen.query_s, alone=0.0)
     start_s, end_s = float(seen.query_s[final[0]]), float(seen.query_s[final[1]]) + step
     length_s = end_s - start_s
     part = slice(final[0], final[1] + 1)
@@ -167,9 +167,9 @@ def examine(seen: Overlaid, line: Line) -> Evidence | None:
     )
 
 
-def _step_s(times_s: Floats) -> float:
-    """Usual seconds between pictures; 0.25 for a single one."""
-    return float(np.median(np.diff(times_s))) if len(times_s) > 1 else 0.25
+def _step_s(times_s: Floats, alone: float) -> float:
+    """Usual seconds between pictures; ``alone`` for a single one."""
+    return float(np.median(np.diff(times_s))) if len(times_s) > 1 else alone
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ def _changes(seen: Overlaid, wanted: Floats, part: slice, clear: NDArray[np.bool
     theirs = changes(times, original).rows[:, clear]
     dots = (mine * theirs).mean(axis=1)
     one, two = (mine * mine).mean(axis=1), (theirs * theirs).mean(axis=1)
-    step_s = float(np.median(np.diff(times))) if len(times) > 1 else 1.0
+    step_s = _step_s(times, alone=1.0)
     reach = max(3, round(_AROUND_S / max(step_s, 1e-3)))
     smooth, one_s, two_s = (_smooth(values, reach) for values in (dots, one, two))
     near = smooth / np.sqrt((one_s + 0.5) * (two_s + 0.5))

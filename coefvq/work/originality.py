@@ -24,13 +24,11 @@ from coefvq.originality import snapshot
 from coefvq.originality.fingerprint import VERSION, Fingerprint, from_bytes
 from coefvq.originality.hashes_alone import PRECISION, agreements
 from coefvq.originality.index import LEAST_QUALITY, Index
-from coefvq.review.access import Actor
 from coefvq.settings import Settings
 from coefvq.store import copies, originals
 from coefvq.store.copy_searches import IDENTICAL
-from coefvq.store.originals import DO_NOT_MATCH, KNOWN, LIBRARY, Bank, Original
+from coefvq.store.originals import DO_NOT_MATCH, LIBRARY, Original
 from coefvq.store.session import Store
-from coefvq.work import banks
 from coefvq.work.proof import admissible
 from coefvq.work.recent import Recent
 
@@ -120,43 +118,6 @@ class Originals:
         with self._store.read() as session:
             rows = originals.described(session, {one.key for one in found})
         return _matches(found, rows)
-
-    def add(
-        self,
-        actor: Actor,
-        fp: Fingerprint,
-        *,
-        reference: str,
-        sha256: str,
-        bank: str = KNOWN,
-        video_id: str | None = None,
-    ) -> tuple[Original, bool]:
-        """Add an original to the store; the index takes it in at the next refresh.
-
-        Returns:
-            The original, and whether it is new: the same file under the same name is there once.
-
-        Raises:
-            StoreError: The bank's name or the reference cannot be used.
-            NotAllowed: The actor may not upload.
-        """
-        return banks.add(
-            self._store,
-            actor,
-            fp,
-            reference=reference,
-            sha256=sha256,
-            bank=bank,
-            video_id=video_id,
-        )
-
-    def remove(self, actor: Actor, reference: str, bank: str | None = None) -> list[Original]:
-        """As ``banks.remove``."""
-        return banks.remove(self._store, actor, reference, bank)
-
-    def banks(self, actor: Actor) -> list[Bank]:
-        """The banks with something in them, by name."""
-        return banks.listed(self._store, actor)
 
     def save(self) -> None:
         """Write a snapshot. A disk that is full or read-only costs time at the next start."""
