@@ -3,12 +3,15 @@
     python -m benchmarks.originality reference --clips DIR --hashes DIR
     python -m benchmarks.originality edits --clips DIR [DIR...] [--others DIR...] [--limit N]
         [--strengths 1..3] [--jobs N] [--work DIR] [--same NAME,NAME...] [--json FILE]
+    python -m benchmarks.originality calibrate [as edits; --json keeps the alignments]
+    python -m benchmarks.originality calibrate --alignments FILE [FILE...]
 
 ``edits`` re-encodes every clip fifteen ways at up to three strengths (needs ffmpeg), puts the
 clips and the others into an index and asks for each edit. A match with any other clip is false,
 unless the edit shows it too (the second video of ``joined`` and ``picture_in_picture``) or
 ``--same`` says that these files are of the same footage. Edits and fingerprints are kept in
-``--work``, so that a second run only matches.
+``--work``, so that a second run only matches. ``calibrate`` refits the scores of such edits and
+says how far they can be believed.
 """
 
 from __future__ import annotations
@@ -16,27 +19,31 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 
+from benchmarks import originality_scores as scores
 from benchmarks.originality_edits import KINDS, Clip, Edit, edits_of, make_all, read_clip
 from coefvq.errors import FingerprintError
 from coefvq.media.limits import MediaLimits
 from coefvq.media.probe import probe
+from coefvq.originality.calibration import features, probability
 from coefvq.originality.fingerprint import Fingerprint, from_bytes, to_bytes
 from coefvq.originality.hashing import GOOD, frame_hash
 from coefvq.originality.index import Index
 from coefvq.originality.match import Found, find_copies
+from coefvq.originality.ways import Tried, examined
 
 SUFFIXES = {".mp4", ".mkv", ".webm", ".mov", ".avi"}
 _EVERY = 5  # frames of a reference video that are compared
 _NEAR_S = 1.0
+_WRONG = 3  # of each edit's likeliest wrong originals
 
 
 @dataclass(frozen=True)
@@ -76,19 +83,21 @@ def main() -> int:
     reference = commands.add_parser("reference")
     reference.add_argument("--clips", type=Path, required=True)
     reference.add_argument("--hashes", type=Path, required=True)
-    edits = commands.add_parser("edits")
-    edits.add_argument("--clips", type=Path, nargs="+", required=True)
-    edits.add_argument("--others", type=Path, nargs="*", default=[])
-    edits.add_argument("--limit", type=int)
-    edits.add_argument("--strengths", type=int, choices=(1, 2, 3), default=3)
-    edits.add_argument("--jobs", type=int, default=2)
-    edits.add_argument("--work", type=Path, default=Path("scratch/originality"))
-    edits.add_argument("--same", nargs="*", default=[])
-    edits.add_argument("--json", type=Path)
+    for name in ("edits", "calibrate"):
+        edits = commands.add_parser(name)
+        edits.add_argument("--clips", type=Path, nargs="+", default=[])
+        edits.add_argument("--others", type=Path, nargs="*", default=[])
+        edits.add_argument("--limit", type=int)
+        edits.add_argument("--strengths", type=int, choices=(1, 2, 3), default=3)
+        edits.add_argument("--jobs", type=int, default=2)
+        edits.add_argument("--work", type=Path, default=Path("scratch/originality"))
+        edits.add_argument("--same", nargs="*", default=[])
+        edits.add_argument("--json", type=Path)
+    edits.add_argument("--alignments", type=Path, nargs="+", default=[])
     arguments = parser.parse_args()
     if arguments.command == "reference":
         return run_reference(arguments.clips, arguments.hashes)
-    return run_edits(arguments)
+    return run_edits(arguments) if arguments.command == "edits" else run_calibrate(arguments)
 
 
 def run_reference(clips: Path, hashes: Path) -> int:
@@ -124,13 +133,59 @@ def _bits_apart(path: Path, listed: Path) -> np.ndarray:
 
 def run_edits(arguments: argparse.Namespace) -> int:
     """Make the edits, ask for each, print the table."""
+    bench = _prepared(arguments)
+    answers = _spread(_ask, bench, arguments.jobs)
+    report(answers, sum(len(one.times_s) for one in bench.known.values()))
+    if arguments.json:
+        arguments.json.write_text(json.dumps([asdict(answer) for answer in answers], indent=1))
+    return 0
+
+
+def run_calibrate(arguments: argparse.Namespace) -> int:
+    """Collect alignments or read them, refit the scores, print the bins."""
+    held = [one for path in arguments.alignments for one in scores.load(path)]
+    if arguments.clips:
+        held += _spread(_align, _prepared(arguments), arguments.jobs)
+    if arguments.json:
+        scores.save(held, arguments.json)
+    scores.report(held)
+    return 0
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What is asked about, and what is in the index.
+
+    Attributes:
+        asked: Edits with their fingerprints.
+        originals: Files, in the order of their keys.
+        known: Fingerprints of the originals by key.
+        fillers: The video that edits of a clip are joined into or laid over.
+        same: Names of files that show the same footage.
+    """
+
+    asked: list[tuple[Edit, Fingerprint]]
+    originals: list[Path]
+    known: dict[int, Fingerprint]
+    fillers: dict[Path, Path]
+    same: list[set[str]]
+
+    def shown(self, edit: Edit) -> set[str]:
+        """Names of the originals that an edit shows."""
+        shown = {edit.clip.path.name}
+        if edit.inputs and str(self.fillers[edit.clip.path]) in edit.inputs:
+            shown.add(self.fillers[edit.clip.path].name)
+        return shown | {name for names in self.same if names & shown for name in names}
+
+
+def _prepared(arguments: argparse.Namespace) -> Bench:
     clips = _clips(arguments.clips, arguments.limit)
+    fillers = {clip.path: _filler(clip, clips).path for clip in clips}
+    art = arguments.work / "art"
     edits = [
         edit
         for clip in clips
-        for edit in edits_of(
-            clip, _filler(clip, clips).path, arguments.work / "art", arguments.strengths
-        )
+        for edit in edits_of(clip, fillers[clip.path], art, arguments.strengths)
     ]
     print(f"{len(clips)} clips, {len(edits)} edits", flush=True)
     paths = make_all(edits, arguments.work / "edits", arguments.jobs)
@@ -141,16 +196,15 @@ def run_edits(arguments: argparse.Namespace) -> int:
         made = list(pool.map(_fingerprint, *zip(*work, strict=True), chunksize=8))
     known = dict(enumerate(made[: len(originals)]))
     same = [set(names.split(",")) for names in arguments.same]
-    fillers = {clip.path: _filler(clip, clips).path for clip in clips}
     asked = list(zip(edits, made[len(originals) :], strict=True))
-    parts = [asked[part :: arguments.jobs] for part in range(arguments.jobs)]
-    with ProcessPoolExecutor(arguments.jobs, initializer=_one_thread) as pool:
-        jobs = [pool.submit(_ask, part, known, originals, fillers, same) for part in parts]
-        answers = [answer for job in jobs for answer in job.result()]
-    report(answers, sum(len(one.times_s) for one in known.values()))
-    if arguments.json:
-        arguments.json.write_text(json.dumps([asdict(answer) for answer in answers], indent=1))
-    return 0
+    return Bench(asked, originals, known, fillers, same)
+
+
+def _spread(work: Callable[[Bench], list[Any]], bench: Bench, jobs: int) -> list[Any]:
+    """Do it for shares of what is asked, at the same time."""
+    parts = [replace(bench, asked=bench.asked[part::jobs]) for part in range(jobs)]
+    with ProcessPoolExecutor(jobs, initializer=_one_thread) as pool:
+        return [one for job in [pool.submit(work, part) for part in parts] for one in job.result()]
 
 
 def _videos(place: Path) -> list[Path]:
@@ -193,26 +247,47 @@ def _fingerprint(path: Path, folder: Path) -> Fingerprint:
     return made
 
 
-def _ask(
-    asked: list[tuple[Edit, Fingerprint]],
-    known: dict[int, Fingerprint],
-    originals: list[Path],
-    fillers: dict[Path, Path],
-    same: list[set[str]],
-) -> list[Answer]:
+def _ask(bench: Bench) -> list[Answer]:
     index = Index()
-    index.add_many(known.items())
+    index.add_many(bench.known.items())
     answers = []
-    for edit, fingerprint in asked:
+    for edit, fingerprint in bench.asked:
         start = time.perf_counter()
-        found = find_copies(fingerprint, index, known.__getitem__)
+        found = find_copies(fingerprint, index, bench.known.__getitem__)
         took = time.perf_counter() - start
-        shown = {edit.clip.path.name}
-        if edit.inputs and str(fillers[edit.clip.path]) in edit.inputs:
-            shown.add(fillers[edit.clip.path].name)
-        shown |= {name for names in same if names & shown for name in names}
-        answers.append(_answer(edit, found, originals, shown, took))
+        answers.append(_answer(edit, found, bench.originals, bench.shown(edit), took))
     return answers
+
+
+def _align(bench: Bench) -> list[scores.Alignment]:
+    """Of each edit the alignments with the right original and the likeliest wrong ones."""
+    index = Index()
+    index.add_many(bench.known.items())
+    held = []
+    for edit, fingerprint in bench.asked:
+        ways = examined(fingerprint, index, bench.known.__getitem__)
+        ways.sort(key=probability, reverse=True)
+        shown = bench.shown(edit)
+        wrong = [way for way in ways if bench.originals[way.key].name not in shown][:_WRONG]
+        right = [way for way in ways if bench.originals[way.key] == edit.clip.path]
+        held += [_alignment(edit, way, bench.originals[way.key]) for way in [*right, *wrong]]
+    return held
+
+
+def _alignment(edit: Edit, way: Tried, original: Path) -> scores.Alignment:
+    """One counts as right where it also says within a second when."""
+    middle = (way.evidence.query_start_s + way.evidence.query_end_s) / 2
+    said = way.line.offset_s + way.line.speed * middle
+    right = original == edit.clip.path and abs(said - edit.reference_time(middle)) <= _NEAR_S
+    return scores.Alignment(
+        folder=edit.clip.path.parent.name,
+        clip=edit.clip.path.name,
+        query=edit.name,
+        original=original.name,
+        right=right,
+        score=probability(way),
+        features=tuple(features(way).tolist()),
+    )
 
 
 def _answer(

@@ -17,7 +17,7 @@ DIRECT = (
     "torch", "transformers", "peft", "accelerate", "gguf", "safetensors",
     "gradio", "SQLAlchemy", "alembic", "pydantic", "pydantic-settings", "platformdirs",
     "av", "moviepy", "pillow", "faster-whisper", "ctranslate2", "rapidocr", "onnxruntime",
-    "opencv-python-headless", "pdqhash", "lingua-language-detector", "scikit-learn", "scipy",
+    "opencv-python-headless", "lingua-language-detector", "scikit-learn", "scipy",
     "numpy", "click", "PyYAML", "uvicorn", "fastapi", "httpx", "setuptools", "argon2-cffi",
 )  # fmt: skip
 

@@ -16,8 +16,10 @@ from coefvq.originality.quantise import decode
 from coefvq.originality.sound_index import SoundIndex
 
 MOST_CANDIDATES = 16
-"""Originals that are looked at closely."""
-_NEIGHBOURS = 20
+"""Originals that are looked at closely: those with the most look-alike frames."""
+MORE_BY_PART = 16
+"""Others that are looked at: those that one part of the picture speaks for."""
+_NEIGHBOURS = 32
 _LEAST_COSINE = 0.2
 _MOST_LOOKS = 400  # frames of a long video that ask the index
 _PAIRS = 24  # look-alike frames kept of a candidate and variant
@@ -78,18 +80,22 @@ def candidates(
         exclude: Keys to leave out.
 
     Returns:
-        At most ``MOST_CANDIDATES`` originals, best first; of each its pairs by variant, likeliest
-        first.
+        At most ``MOST_CANDIDATES`` + ``MORE_BY_PART`` originals, best first; of each its pairs by
+        variant, likeliest first.
     """
-    rows = [*_by_hash(query, index), *_by_code(query, index)]
+    left_out = np.array(sorted(exclude), np.int64)
+    coded, near = _by_code(query, index)
+    rows = [*_by_hash(query, index), *coded]
     if not rows:
         return []
     table = np.concatenate(rows)
-    left_out = np.array(sorted(exclude), np.int64)
     table = table[~np.isin(table["key"], left_out)]
     groups = [_of_key(table[table["key"] == key], int(key)) for key in np.unique(table["key"])]
     groups.sort(key=lambda pairs: -max(pair.total for pair in pairs))
-    return groups[:MOST_CANDIDATES]
+    chosen, others = groups[:MOST_CANDIDATES], groups[MOST_CANDIDATES:]
+    support = _by_part(near, query.codes.shape[1], left_out) if others else {}
+    others.sort(key=lambda pairs: -support.get(pairs[0].key, 0.0))
+    return chosen + others[:MORE_BY_PART]
 
 
 _ROW = np.dtype(
@@ -104,8 +110,17 @@ def _of_key(table: NDArray[np.void], key: int) -> list[Pairs]:
 
 def _pairs(table: NDArray[np.void], key: int, variant: int) -> Pairs:
     rows = table[table["variant"] == variant]
-    rows = rows[np.argsort(-rows["weight"], kind="stable")][: _PAIRS * 8]
+    rows = _fairly(rows[np.argsort(-rows["weight"], kind="stable")])
     return Pairs(key, variant, rows["q"], rows["r"], rows["weight"], rows["bits"])
+
+
+def _fairly(rows: NDArray[np.void]) -> NDArray[np.void]:
+    """The most alike, of every frame as many: a long stretch must not hide another."""
+    order = np.argsort(rows["q"], kind="stable")
+    asked = rows["q"][order]
+    turn = np.empty(len(rows), np.int64)
+    turn[order] = np.arange(len(rows)) - np.searchsorted(asked, asked)
+    return rows[np.sort(np.argsort(turn, kind="stable")[: _PAIRS * 8])]
 
 
 def _rows(
@@ -139,10 +154,29 @@ def _by_hash(query: Fingerprint, index: Searched) -> list[NDArray[np.void]]:
     return rows
 
 
-def _by_code(query: Fingerprint, index: Searched) -> list[NDArray[np.void]]:
+def _by_part(near: Near, parts: int, left_out: NDArray[np.int64]) -> dict[int, float]:
+    """Originals by the part of the picture that speaks most for each.
+
+    A picture in a picture fills one part well and all others not at all. There its embedding may
+    be far from the original's, yet nearer than all but a few: so ranks count, not distances.
+    """
+    inside = ~np.isin(near.key, left_out)
+    asked, key = near.query[inside], near.key[inside]
+    _, first = np.unique(np.stack([asked, key]), axis=1, return_index=True)
+    first.sort()  # the nearest frame of each original, in order of distance
+    asked, key = asked[first], key[first]
+    rank = np.arange(len(asked)) - np.searchsorted(asked, asked)
+    keys, column = np.unique(key, return_inverse=True)
+    support = np.zeros((parts, len(keys)))
+    np.add.at(support, (asked % parts, column), 1.0 / (1.0 + rank))
+    return dict(zip(keys.tolist(), support.max(axis=0).tolist(), strict=True))
+
+
+def _by_code(query: Fingerprint, index: Searched) -> tuple[list[NDArray[np.void]], Near]:
     """Embeddings of the picture and of its parts; they do not tell a picture from its mirror."""
     if not len(query.codes):
-        return []
+        none = np.zeros(0, np.int64)
+        return [], Near(none.astype(np.int32), none, *np.zeros((2, 0), np.float32))
     chosen = spread(np.arange(len(query.codes)), _MOST_LOOKS // 4)
     vectors = decode(query.codes[chosen])
     times = np.repeat(query.code_times_s[chosen], vectors.shape[1])
@@ -154,7 +188,7 @@ def _by_code(query: Fingerprint, index: Searched) -> list[NDArray[np.void]]:
     rows = rows[cosine >= _LEAST_COSINE]
     mirrored = rows.copy()
     mirrored["variant"] = 4
-    return [rows, mirrored]
+    return [rows, mirrored], near
 
 
 def spread(rows: NDArray[np.intp], most: int) -> NDArray[np.intp]:

@@ -7,6 +7,7 @@ vPDQ signal as ThreatExchange's Python library and HMA pass it on. vPDQ: Faceboo
 Video-Hashing Algorithm and the PDQ Image-Hashing Algorithm", 2019, and its library of 2022.
 
 What comes in has hashes only: no thumbnails, no embeddings, no sound. It can be matched by hashes.
+``thinned`` leaves out those of many hashes a second that say the same as one before.
 """
 
 from __future__ import annotations
@@ -16,16 +17,21 @@ import json
 import math
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from coefvq.errors import CoefVQError
 from coefvq.originality.fingerprint import VERSION, Fingerprint
+from coefvq.originality.hashing import GOOD
 
 MOST_FRAMES = 1_000_000
 """Lines of a video that are read at most."""
+AS_NEAR_BITS = 12
+"""A hash within so many bits of the one kept before it says the same; see ``thinned``. Of the 31
+bits within which a look is searched, 19 are left for what an edit changes."""
+AS_LONG_S = 1.0
 _LONGEST_S = 1_000_000.0
 _HASH = re.compile(r"[0-9a-fA-F]{64}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -116,6 +122,32 @@ def write_json(name: str, sha256: str, fp: Fingerprint) -> str:
     signal = [f"{digest.hex()},{quality},{time_s:.3f}" for time_s, quality, digest in _looks(fp)]
     row = {"name": name, "sha256": sha256, "duration_s": fp.duration_s, "vpdq": signal}
     return json.dumps(row, ensure_ascii=False) + "\n"
+
+
+def thinned(fp: Fingerprint, most_bits: int = AS_NEAR_BITS) -> Fingerprint:
+    """Hashes without those that say the same as the one kept before them.
+
+    A hash is kept where it is more than ``most_bits`` from the last one kept, where that is a
+    second old, and where only one of the two has a clear picture. So moving scenes keep what a look
+    between two seconds needs, and still ones keep one a second.
+
+    Args:
+        fp: Hashes alone, in the order of time.
+        most_bits: 0 leaves out hashes that are repeated, no others.
+    """
+    kept: list[int] = []
+    words = np.ascontiguousarray(fp.hashes).view(np.uint64)
+    clear = fp.quality >= GOOD
+    for at in range(len(words)):
+        last = kept[-1] if kept else None
+        if (
+            last is None
+            or clear[at] != clear[last]
+            or fp.times_s[at] - fp.times_s[last] >= AS_LONG_S
+            or int(np.bitwise_count(words[at] ^ words[last]).sum()) > most_bits
+        ):
+            kept.append(at)
+    return replace(fp, times_s=fp.times_s[kept], hashes=fp.hashes[kept], quality=fp.quality[kept])
 
 
 def _looks(fp: Fingerprint) -> Iterator[Look]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from coefvq.originality.calibration import THRESHOLD, explained_away, probability
 from coefvq.originality.candidates import Searched
 from coefvq.originality.fingerprint import Fingerprint
-from coefvq.originality.names import edit_names
+from coefvq.originality.names import edit_names, encoded_again
 from coefvq.originality.sound_match import SoundFound
 from coefvq.originality.sound_proof import alone, sound_edits, with_sound
+from coefvq.originality.spans import stretches
 from coefvq.originality.ways import Tried, examined
 
 Floats = NDArray[np.float32]
@@ -64,13 +65,14 @@ def find_copies(
         exclude: Keys to leave out.
 
     Returns:
-        One per original, only above the decision threshold, best first.
+        One per original and contiguous stretch, only above the decision threshold, best first.
     """
     found = []
-    for tried, score in _proven(query, index, fingerprint_of, exclude):
-        reference = fingerprint_of(tried.key)
-        seen = _found(query, reference, tried, score)
-        found.append(with_sound(seen, query, reference))
+    for first in _proven(query, index, fingerprint_of, exclude):
+        reference = fingerprint_of(first.key)
+        for tried in stretches(query, reference, first):
+            seen = _found(query, reference, tried)
+            found.append(_told(with_sound(seen, query, reference), query, reference, tried))
     shown = {one.key for one in found}
     for sound in alone(query, index.sound, exclude):
         if sound.key not in shown:
@@ -83,25 +85,31 @@ def _proven(
     index: Searched,
     fingerprint_of: Callable[[int], Fingerprint],
     exclude: Collection[int],
-) -> list[tuple[Tried, float]]:
+) -> list[Tried]:
     """What is above the threshold, look-alikes of better matches left out."""
     ways = examined(query, index, fingerprint_of, exclude=exclude)
-    scored = [(way, probability(way)) for way in ways]
-    good = sorted((one for one in scored if one[1] >= THRESHOLD), key=lambda one: -one[1])
+    good = [way for way in ways if probability(way) >= THRESHOLD]
     return [
-        (way, score)
-        for way, score in good
-        if not any(explained_away(way, other) for other, _ in good if other is not way)
+        way
+        for way in good
+        if not any(explained_away(way, other) for other in good if other is not way)
     ]
 
 
-def _found(query: Fingerprint, reference: Fingerprint, tried: Tried, score: float) -> Found:
+def _told(found: Found, query: Fingerprint, reference: Fingerprint, tried: Tried) -> Found:
+    """A copy to which nothing else was done was encoded again, unless it is the same footage."""
+    if found.transform or not encoded_again(query, reference, tried):
+        return found
+    return replace(found, transform=("re_encode",))
+
+
+def _found(query: Fingerprint, reference: Fingerprint, tried: Tried) -> Found:
     evidence, line = tried.evidence, tried.line
     span = np.array([evidence.query_start_s, evidence.query_end_s], np.float32)
     inside = np.clip(line.at(span), 0.0, max(reference.duration_s, 0.0))
     return Found(
         key=tried.key,
-        score=score,
+        score=probability(tried),
         query_start_s=float(span[0]),
         query_end_s=min(float(span[1]), max(query.duration_s, float(span[0]))),
         reference_start_s=float(inside[0]),

@@ -24,6 +24,7 @@ _BRIGHTER = 0.12
 _SPOILT = 0.05
 _COVERING = {"crop", "letterbox", "border", "overlay", "picture_in_picture"}
 _SLACK_S = 1.5
+_AGREES = 0.9
 
 
 def edit_names(query: Fingerprint, reference: Fingerprint, tried: Tried) -> tuple[str, ...]:
@@ -37,6 +38,18 @@ def edit_names(query: Fingerprint, reference: Fingerprint, tried: Tried) -> tupl
         names.add("overlay")
     names |= _looks(query, reference, tried, covered=bool(names & _COVERING))
     return in_order(names)
+
+
+def encoded_again(query: Fingerprint, reference: Fingerprint, tried: Tried) -> bool:
+    """Whether the picture agrees everywhere, yet is not what the original decodes to.
+
+    For copies to which no other edit was done. Where the very same pictures come out of another
+    file, only its container is another.
+    """
+    evidence = tried.evidence
+    whole = min(evidence.agreement, tried.detail or 0.0, evidence.share) >= _AGREES
+    same = np.array_equal(query.motion, reference.motion)
+    return whole and not (same and np.array_equal(query.thumbs, reference.thumbs))
 
 
 def _turns(variant: int) -> set[str]:

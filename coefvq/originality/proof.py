@@ -9,15 +9,19 @@ from numpy.typing import NDArray
 
 from coefvq.originality.align import Changes, Line, changes, resampled
 from coefvq.originality.register import Box, normalised, sampled
+from coefvq.originality.stretch import longest, smooth, trimmed
 
 Floats = NDArray[np.float32]
 
 _SIDE = 16
+_DETAIL_SIDE = 24
+_FINE = 1.0  # cells around each in which fine contrast is taken
 _CELL = 4
-CHANGE_SIDE = 12
+_CHANGE_SIDES = (12, 8)
+"""Cells along a side in which changes are compared, where both show enough, and where not."""
+_ENOUGH = 18.0  # cells of a small picture along a side of the common part
 _AGREES = 0.45
 _MOVES = 1.5  # grey levels of change from which on it must agree
-_BRIDGE_S = 1.3
 _TEXTURE = 0.12
 _FOLLOWS = 0.2
 _LEAST_PARTS = 3
@@ -67,17 +71,15 @@ class Small:
     Attributes:
         times_s: float32 (n,).
         plain: float32 (n, 24, 24), grey levels.
-        even: float32 (n, 24, 24), even local contrast.
     """
 
     times_s: Floats
     plain: Floats
-    even: Floats
 
     @classmethod
     def of(cls, times_s: Floats, pictures: NDArray[np.uint8]) -> Small:
         """Prepare pictures uint8 (n, 24, 24)."""
-        return cls(times_s, pictures.astype(np.float32), normalised(pictures))
+        return cls(times_s, pictures.astype(np.float32))
 
 
 @dataclass(frozen=True)
@@ -89,8 +91,8 @@ class Overlaid:
         reference_s: float32 (m,).
         query: float32 (n, 16, 16), even local contrast.
         reference: float32 (m, 16, 16).
-        query_plain: float32 (n, 12, 12), grey levels.
-        reference_plain: float32 (m, 12, 12).
+        query_plain: float32 (n, 12, 12), or 8 x 8 where one side shows it small; grey levels.
+        reference_plain: float32 (m, 12, 12) or 8 x 8.
         query_changes: Of the query.
         reference_changes: Of the reference.
     """
@@ -109,18 +111,25 @@ def overlay(query: Small, reference: Small, box: Box) -> Overlaid:
     """Cut the common part out of two videos' small pictures, the query's turned."""
     area = box.common()
     theirs = box.in_reference(area)
-    plain = sampled(query.plain, area, CHANGE_SIDE)
-    original = sampled(reference.plain, theirs, CHANGE_SIDE)
+    side = _change_side(area, theirs, query.plain.shape[-1])
+    plain = sampled(query.plain, area, side)
+    original = sampled(reference.plain, theirs, side)
     return Overlaid(
         query.times_s,
         reference.times_s,
-        sampled(query.even, area, _SIDE),
-        sampled(reference.even, theirs, _SIDE),
+        normalised(sampled(query.plain, area, _SIDE)),
+        normalised(sampled(reference.plain, theirs, _SIDE)),
         plain,
         original,
         changes(query.times_s, plain),
         changes(reference.times_s, original),
     )
+
+
+def _change_side(area: tuple[float, ...], theirs: tuple[float, ...], size: int) -> int:
+    """Fewer cells where the common part is small in one of the two: finer ones differ anyway."""
+    least = min(side[i + 2] - side[i] for side in (area, theirs) for i in (0, 1))
+    return _CHANGE_SIDES[0] if least * size >= _ENOUGH else _CHANGE_SIDES[1]
 
 
 def examine(seen: Overlaid, line: Line) -> Evidence | None:
@@ -138,16 +147,22 @@ def examine(seen: Overlaid, line: Line) -> Evidence | None:
     parts = _parts(seen.query, other)
     agreement = _summed(parts)
     alike = inside & (agreement > _AGREES)
-    run = _longest(seen.query_s, alike)
+    run = longest(seen.query_s, alike)
     if run is None:
         return None
     stretch = slice(run[0], run[1] + 1)
-    held = _changes(seen, wanted, stretch, _clear(parts[stretch]))
+    clear = _clear(parts[stretch], seen.query_plain.shape[-1])
+    held = _changes(seen, wanted, stretch, clear)
     good = np.zeros_like(alike)
     good[run[0] : run[1] + 1] = held.agrees
-    final = _longest(seen.query_s, good & alike)
+    final = longest(seen.query_s, good & alike)
     if final is None:
         return None
+    inner = _inner(seen, wanted, final)
+    if inner != final:
+        final = run = inner
+        stretch = slice(run[0], run[1] + 1)
+        held = _changes(seen, wanted, stretch, clear)
     step = _step_s(seen.query_s, alone=0.0)
     start_s, end_s = float(seen.query_s[final[0]]), float(seen.query_s[final[1]]) + step
     length_s = end_s - start_s
@@ -165,6 +180,35 @@ def examine(seen: Overlaid, line: Line) -> Evidence | None:
         spoilt=_spoilt(parts[part]),
         cover=min(1.0, length_s / max(0.1, _shared_s(seen, line))),
     )
+
+
+def detail(query: NDArray[np.uint8], reference: NDArray[np.uint8], box: Box) -> float:
+    """How well fine detail agrees, part by part, in thumbs of the same moments.
+
+    A copy has the edges of its original where the original has them. The same movement shown
+    again, by another actor or from another angle, has not.
+
+    Args:
+        query: uint8 (n, 48, 48), turned.
+        reference: uint8 (n, 48, 48).
+        box: Where the query's picture lies in the reference's.
+
+    Returns:
+        The median over the pairs of the median over the parts, -1..1; 0 where all is flat.
+    """
+    area = box.common()
+    parts = _parts(
+        normalised(sampled(query, area, _DETAIL_SIDE), _FINE),
+        normalised(sampled(reference, box.in_reference(area), _DETAIL_SIDE), _FINE),
+    )
+    return float(np.median(_summed(parts))) if len(parts) else 0.0
+
+
+def _inner(seen: Overlaid, wanted: Floats, rows: tuple[int, int]) -> tuple[int, int]:
+    part = slice(rows[0], rows[1] + 1)
+    theirs = resampled(seen.reference_s, seen.reference_plain, wanted[part])
+    first, last = trimmed(seen.query_s[part], seen.query_plain[part], theirs)
+    return rows[0] + first, rows[0] + last
 
 
 def _step_s(times_s: Floats, alone: float) -> float:
@@ -201,8 +245,8 @@ def _changes(seen: Overlaid, wanted: Floats, part: slice, clear: NDArray[np.bool
     one, two = (mine * mine).mean(axis=1), (theirs * theirs).mean(axis=1)
     step_s = _step_s(times, alone=1.0)
     reach = max(3, round(_AROUND_S / max(step_s, 1e-3)))
-    smooth, one_s, two_s = (_smooth(values, reach) for values in (dots, one, two))
-    near = smooth / np.sqrt((one_s + 0.5) * (two_s + 0.5))
+    both_s, one_s, two_s = (smooth(values, reach) for values in (dots, one, two))
+    near = both_s / np.sqrt((one_s + 0.5) * (two_s + 0.5))
     moving = np.sqrt(np.maximum(one_s, two_s)) > _MOVES
     return _Held(dots, one, two, moving, ~moving | (near > _FOLLOWS))
 
@@ -215,8 +259,11 @@ def _shared_s(seen: Overlaid, line: Line) -> float:
 
 
 def _parts(one: Floats, other: Floats) -> Floats:
-    """Correlation of the 4 x 4 parts of each pair of pictures, (n, 16); NaN for flat parts."""
-    count = _SIDE // _CELL
+    """Correlation of the parts of each pair of pictures; NaN for flat parts.
+
+    Parts are 4 x 4 cells: (n, 16) of pictures of 16 x 16, (n, 36) of 24 x 24.
+    """
+    count = one.shape[-1] // _CELL
     shape = (-1, count, _CELL, count, _CELL)
     a, b = (
         p.reshape(shape).transpose(0, 1, 3, 2, 4).reshape(len(p), count * count, -1)
@@ -233,21 +280,30 @@ def _summed(parts: Floats) -> Floats:
     """Median of the parts of each picture; 0 where most are flat."""
     enough = (~np.isnan(parts)).sum(axis=1) >= _LEAST_PARTS
     middle = np.zeros(len(parts), np.float32)
-    middle[enough] = np.nanmedian(parts[enough], axis=1)
+    middle[enough] = _median(parts[enough].T)
     return middle
 
 
-def _clear(parts: Floats) -> NDArray[np.bool_]:
+def _median(values: Floats) -> Floats:
+    """Median of each column's known values; at least one of each is known."""
+    ordered = np.sort(values, axis=0)  # what is not known comes last
+    count = (~np.isnan(values)).sum(axis=0)
+    columns = np.arange(values.shape[1])
+    low, high = ordered[(count - 1) // 2, columns], ordered[count // 2, columns]
+    return np.asarray((low + high) / 2, np.float32)
+
+
+def _clear(parts: Floats, cells: int) -> NDArray[np.bool_]:
     """Cells of the changes that no logo or text covers: whose part does not always disagree."""
     known = (~np.isnan(parts)).mean(axis=0) > 0.5
     middle = np.ones(parts.shape[1], np.float32)
-    middle[known] = np.nanmedian(parts[:, known], axis=0)
+    middle[known] = _median(parts[:, known])
     covered = middle < _DISAGREES
     if covered.sum() > _MOST_COVERED:
         covered[:] = False
     count = _SIDE // _CELL
     grid = (~covered).reshape(count, count)
-    side = CHANGE_SIDE // count
+    side = cells // count
     return np.repeat(np.repeat(grid, side, axis=0), side, axis=1).ravel()
 
 
@@ -257,26 +313,5 @@ def _spoilt(parts: Floats) -> float:
     often = known.mean(axis=0) > 0.5
     if not often.any():
         return 0.0
-    middle = np.nanmedian(parts[:, often], axis=0)
+    middle = _median(parts[:, often])
     return float((middle < _DISAGREES).mean())
-
-
-def _smooth(values: Floats, reach: int) -> Floats:
-    """Mean of the values around each."""
-    window = min(2 * reach + 1, len(values))
-    ones = np.ones(window, np.float32)
-    total = np.convolve(values, ones, "same")
-    return np.asarray(total / np.convolve(np.ones_like(values), ones, "same"), np.float32)
-
-
-def _longest(times_s: Floats, good: NDArray[np.bool_]) -> tuple[int, int] | None:
-    """First and last row of the longest stretch, short gaps bridged."""
-    rows = np.nonzero(good)[0]
-    if not len(rows):
-        return None
-    breaks = np.nonzero(np.diff(times_s[rows]) > _BRIDGE_S)[0]
-    firsts = np.concatenate([[0], breaks + 1])
-    lasts = np.concatenate([breaks, [len(rows) - 1]])
-    counts = lasts - firsts
-    best = int(counts.argmax())
-    return int(rows[firsts[best]]), int(rows[lasts[best]])

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 _COARSE = 24
 _LEAST_SHARE = 0.42
 """Smallest part of a side that is still looked for."""
-_HOPELESS = 0.15
+HOPELESS = 0.15
 _STEPS = (0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5, 0.45)
 
 Floats = NDArray[np.float32]
@@ -55,10 +55,13 @@ class Box:
         )
 
 
-def normalised(pictures: NDArray[np.generic]) -> Floats:
-    """Pictures (n, S, S) with even local contrast: brightness, grading and tint drop out."""
+def normalised(pictures: NDArray[np.generic], sigma: float | None = None) -> Floats:
+    """Pictures (n, S, S) with even local contrast: brightness, grading and tint drop out.
+
+    ``sigma``: Cells around each that its contrast is taken in, a tenth of the side by default.
+    """
     out = np.empty(pictures.shape, np.float32)
-    sigma = pictures.shape[-1] / 10.0
+    sigma = sigma or pictures.shape[-1] / 10.0
     for row, picture in enumerate(pictures):
         grey = picture.astype(np.float32)
         high = grey - cv2.GaussianBlur(grey, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
@@ -67,30 +70,33 @@ def normalised(pictures: NDArray[np.generic]) -> Floats:
     return out
 
 
-def register(
-    query: NDArray[np.uint8], reference: NDArray[np.uint8], near: Box | None = None
-) -> tuple[Box, float]:
-    """Find the one box that lays the query's thumbs best over the reference's.
+def placed(query: NDArray[np.uint8], reference: NDArray[np.uint8]) -> tuple[Box, float]:
+    """Find about where the query's thumbs lie over the reference's, trying all places and sizes.
 
     Args:
         query: uint8 (n, 48, 48), already turned; n pairs, a handful.
         reference: uint8 (n, 48, 48).
-        near: Start here instead of trying all places and sizes.
 
     Returns:
-        The box, and the mean correlation of the better half of the pairs, -1..1.
+        The one box for all pairs, and the mean correlation of the better half of them, -1..1.
     """
-    if near is not None:
-        return _fine(near, normalised(query), normalised(reference))
     size = (_COARSE, _COARSE)
     small = [
         normalised(np.stack([cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in side]))
         for side in (query, reference)
     ]
-    box, score = _coarse(*small)
-    if score < _HOPELESS:
-        return box, score
-    return _fine(box, normalised(query), normalised(reference))
+    return _coarse(*small)
+
+
+def refined(query: NDArray[np.uint8], reference: NDArray[np.uint8], near: Box) -> tuple[Box, float]:
+    """Climb from a box to the best one near it; arguments and answer as of ``placed``."""
+    return _fine(near, normalised(query), normalised(reference))
+
+
+def register(query: NDArray[np.uint8], reference: NDArray[np.uint8]) -> tuple[Box, float]:
+    """Both: place, then climb, unless there is no hope."""
+    box, score = placed(query, reference)
+    return (box, score) if score < HOPELESS else refined(query, reference, box)
 
 
 def _coarse(query: Floats, reference: Floats) -> tuple[Box, float]:
@@ -121,13 +127,14 @@ def _placed(
     whole, part = (query, reference) if inside else (reference, query)
     side = whole.shape[-1]
     size = (max(6, round(side * wide)), max(6, round(side * high)))
-    maps = []
-    for one, other in zip(whole, part, strict=True):
+    held = np.empty((len(whole), side - size[1] + 1, side - size[0] + 1), np.float32)
+    for number, (one, other) in enumerate(zip(whole, part, strict=True)):
         template = cv2.resize(other, size, interpolation=cv2.INTER_AREA)
-        maps.append(cv2.matchTemplate(one, template, cv2.TM_CCOEFF_NORMED))
-    held = np.sort(np.nan_to_num(np.stack(maps)), axis=0)
-    scores = held[len(held) // 2 :].mean(axis=0)
-    row, column = np.unravel_index(int(scores.argmax()), scores.shape)
+        cv2.matchTemplate(one, template, cv2.TM_CCOEFF_NORMED, held[number])
+    held.sort(axis=0)
+    better = held[len(held) // 2 :]
+    scores = better.sum(axis=0) / len(better)
+    row, column = divmod(int(scores.argmax()), scores.shape[1])
     x, y, w, h = column / side, row / side, size[0] / side, size[1] / side
     box = Box(-x / w, -y / h, 1 / w, 1 / h) if inside else Box(x, y, w, h)
     return box, float(scores[row, column])

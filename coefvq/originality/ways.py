@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from coefvq.originality.align import Changes, Line, best_lines, changes
 from coefvq.originality.calibration import probability
-from coefvq.originality.candidates import Pairs, Searched, candidates
-from coefvq.originality.fingerprint import MOTION_SIDE, Fingerprint
-from coefvq.originality.hashing import turned
-from coefvq.originality.proof import Evidence, Overlaid, Small, examine, overlay
-from coefvq.originality.register import Box, register
+from coefvq.originality.candidates import MOST_CANDIDATES, Pairs, Searched, candidates
+from coefvq.originality.fingerprint import Fingerprint
+from coefvq.originality.placing import REGISTERED, Placed, Side, nearest, place
+from coefvq.originality.proof import Evidence, Overlaid, detail, examine, overlay
+from coefvq.originality.register import HOPELESS, Box, refined
 
 Floats = NDArray[np.float32]
 
 _VARIANTS = 3
 """Ways to turn the query that are tried of a candidate, the likeliest."""
-_REGISTERED = 5
+_DETAILED = 8  # looks in which fine detail is compared
+_TOGETHER_S = 0.08  # what moves is elsewhere in two looks further apart
 _LONG_S = 150.0
 _POOR = 0.25  # correlation of the thumbs below which nothing more is tried
 _WORSE = 0.15
+_FAR_WORSE = 0.4  # than the original that fits best
+_FITS = 0.9  # correlation of thumbs that leaves nothing to look for among the less likely
 _MOST_OF = 0.85
 _UNSURE = (0.02, 0.9)
 """Probabilities between which a better line is worth climbing to."""
@@ -45,6 +46,9 @@ class Tried:
         line: When in the original the query's frames were.
         evidence: What agrees along the line.
         bits: Median distance of the hashes of look-alike frames on the line; 256 without any.
+        detail: How well fine detail agrees, -1..1; ``None`` where no two looks are of one
+            moment.
+        pairs: Look-alike frames of the two, this way round.
     """
 
     key: int
@@ -54,6 +58,8 @@ class Tried:
     line: Line
     evidence: Evidence
     bits: float
+    detail: float | None = None
+    pairs: Pairs | None = None
 
 
 def examined(
@@ -63,97 +69,76 @@ def examined(
     *,
     exclude: Collection[int] = (),
 ) -> list[Tried]:
-    """Return the best way found for each candidate, whatever its score."""
-    best: list[Tried] = []
-    turns: dict[int, _Side] = {}
-    for group in candidates(query, index, exclude):
-        reference = _Side(fingerprint_of(group[0].key))
+    """Return the best way found for each candidate, whatever its score.
+
+    Originals that fit far worse than the one that fits best are not looked at more closely, and
+    less likely ones only where no likely one fits well.
+    """
+    turns: dict[int, Side] = {}
+    placings: list[list[Placed]] = []
+    for number, group in enumerate(candidates(query, index, exclude)):
+        if number == MOST_CANDIDATES and _best(placings) >= _FITS:
+            break
+        reference = Side(fingerprint_of(group[0].key))
         if not len(reference.fingerprint.thumbs):
             continue  # only its hashes are known: nothing to lay the query over
         for pairs in group[:_VARIANTS]:
             if pairs.variant not in turns:
-                turns[pairs.variant] = _Side(query, pairs.variant)
-        ways = _tried(turns, reference, group[:_VARIANTS])
-        if ways:
-            best.append(max(ways, key=probability))
-    return best
+                turns[pairs.variant] = Side(query, pairs.variant)
+        placings.append([place(turns[p.variant], reference, p) for p in group[:_VARIANTS]])
+    floor = _best(placings) - _FAR_WORSE
+    found = [tried([one for one in group if one.score >= floor]) for group in placings]
+    return [best for best in found if best is not None]
 
 
-@dataclass(frozen=True)
-class _Side:
-    """A fingerprint turned one way, its small pictures prepared once."""
-
-    fingerprint: Fingerprint
-    variant: int = 0
-
-    @cached_property
-    def small(self) -> Small:
-        """Its small pictures."""
-        held = self.fingerprint
-        times, pictures = held.motion_times_s, held.motion
-        if not len(pictures):  # made without: a look a second has to do
-            size = (MOTION_SIDE, MOTION_SIDE)
-            resized = [cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in held.thumbs]
-            times, pictures = held.times_s, np.asarray(np.stack(resized), np.uint8)
-        return Small.of(times, np.asarray(turned(pictures, self.variant), np.uint8))
-
-    def thumbs(self, times_s: Floats) -> NDArray[np.uint8]:
-        """The thumbs nearest to these times."""
-        rows = nearest(self.fingerprint.times_s, times_s)
-        return np.asarray(turned(self.fingerprint.thumbs[rows], self.variant), np.uint8)
+def _best(placings: list[list[Placed]]) -> float:
+    return max((one.score for group in placings for one in group), default=0.0)
 
 
-def _tried(turns: dict[int, _Side], reference: _Side, group: list[Pairs]) -> list[Tried]:
-    """Register every way round on look-alike frames; go on with those that fit about as well."""
-    fits = []
-    for pairs in group:
-        rows = _distinct(pairs)
-        mine = turns[pairs.variant].thumbs(pairs.query_s[rows])
-        fits.append((pairs, *register(mine, reference.thumbs(pairs.reference_s[rows]))))
-    floor = max(_POOR, max(spatial for _, _, spatial in fits) - _WORSE)
-    return [
-        way
-        for pairs, box, spatial in fits
-        if spatial >= floor
-        for way in _ways(turns[pairs.variant], reference, pairs, box, spatial)
+def tried(group: list[Placed]) -> Tried | None:
+    """The best way to lay a query over one original, of those about as good at first sight."""
+    fits = [
+        (one, *refined(one.mine, one.theirs, one.box)) for one in group if one.score >= HOPELESS
     ]
+    floor = max(_POOR, max((spatial for _, _, spatial in fits), default=0.0) - _WORSE)
+    ways = [
+        (way, one)
+        for one, box, spatial in fits
+        if spatial >= floor
+        for way in _ways(one.query, one.reference, one.pairs, box, spatial)
+    ]
+    if not ways:
+        return None
+    best, one = max(ways, key=lambda pair: probability(pair[0]))
+    return in_detail(one.query, one.reference, best)
 
 
-def _ways(query: _Side, reference: _Side, pairs: Pairs, box: Box, spatial: float) -> list[Tried]:
+def in_detail(query: Side, reference: Side, way: Tried) -> Tried:
+    """The way, with how well fine detail agrees, where both were looked at at one moment."""
+    times = aligned_times(query.fingerprint, reference.fingerprint, way, _DETAILED)
+    together = np.abs(way.line.at(times[0]) - times[1]) <= _TOGETHER_S
+    if not together.any():
+        return way
+    times = times[0][together], times[1][together]
+    mine, theirs = (side.thumbs(at) for side, at in zip((query, reference), times, strict=True))
+    return replace(way, detail=detail(mine, theirs, way.box))
+
+
+def _ways(query: Side, reference: Side, pairs: Pairs, box: Box, spatial: float) -> list[Tried]:
     """Align, register again on frames that the alignment pairs, and align again."""
-    tried = _examined(query, reference, pairs, box, spatial)
+    tried = along(query, reference, pairs, box, spatial)
     if not tried:
         return []
     best = max(tried, key=probability)
-    mine, theirs = _aligned_times(query.fingerprint, reference.fingerprint, best)
+    mine, theirs = aligned_times(query.fingerprint, reference.fingerprint, best, REGISTERED)
     if len(mine):
-        sharper, closer = register(query.thumbs(mine), reference.thumbs(theirs), box)
+        sharper, closer = refined(query.thumbs(mine), reference.thumbs(theirs), box)
         if closer > _POOR and sharper != box:
-            tried += _examined(query, reference, pairs, sharper, closer)
+            tried += along(query, reference, pairs, sharper, closer)
     return tried
 
 
-def _distinct(pairs: Pairs) -> list[int]:
-    """The best pair of each of a few frames of the query."""
-    seen: dict[float, int] = {}
-    for row, time_s in enumerate(pairs.query_s.tolist()):
-        seen.setdefault(time_s, row)
-        if len(seen) == _REGISTERED:
-            break
-    return list(seen.values())
-
-
-def nearest(times_s: Floats, wanted_s: Floats) -> NDArray[np.intp]:
-    """Rows of ``times_s``, ascending, that are nearest to the wanted times."""
-    right = np.clip(np.searchsorted(times_s, wanted_s), 0, len(times_s) - 1)
-    left = np.maximum(right - 1, 0)
-    closer = np.abs(times_s[left] - wanted_s) < np.abs(times_s[right] - wanted_s)
-    return np.where(closer, left, right)
-
-
-def _examined(
-    query: _Side, reference: _Side, pairs: Pairs, box: Box, spatial: float
-) -> list[Tried]:
+def along(query: Side, reference: Side, pairs: Pairs, box: Box, spatial: float) -> list[Tried]:
     """Look along the line on which changes agree best, and where look-alike frames say."""
     seen = overlay(query.small, reference.small, box)
     voted = _voted(pairs)
@@ -165,7 +150,7 @@ def _examined(
         if evidence is None:
             return None
         bits = _bits(pairs, line)
-        return Tried(pairs.key, pairs.variant, box, spatial, line, evidence, bits)
+        return Tried(pairs.key, pairs.variant, box, spatial, line, evidence, bits, pairs=pairs)
 
     found = [at(near) for line in [*lines, voted] for near in _sharpened(seen, line)]
     tried = [way for way in found if way is not None]
@@ -246,8 +231,10 @@ def _voted(pairs: Pairs) -> Line:
     return Line(1.0, float(np.average(offsets[best], weights=pairs.weight[best])), 0.0)
 
 
-def _aligned_times(query: Fingerprint, reference: Fingerprint, way: Tried) -> tuple[Floats, Floats]:
-    """Looks of the query that fall nearest to looks of the reference, and those."""
+def aligned_times(
+    query: Fingerprint, reference: Fingerprint, way: Tried, most: int
+) -> tuple[Floats, Floats]:
+    """At most so many looks of the query that fall nearest to looks of the reference, and those."""
     times = query.times_s
     inside = (times >= way.evidence.query_start_s) & (times <= way.evidence.query_end_s)
     times = times[inside]
@@ -257,5 +244,5 @@ def _aligned_times(query: Fingerprint, reference: Fingerprint, way: Tried) -> tu
     if not len(times):
         return times, wanted
     looked = reference.times_s[nearest(reference.times_s, wanted)]
-    rows = np.sort(np.argsort(np.abs(looked - wanted), kind="stable")[:_REGISTERED])
+    rows = np.sort(np.argsort(np.abs(looked - wanted), kind="stable")[:most])
     return times[rows], looked[rows]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from coefvq.domain import CheapSignals, ExpensiveSignals, MediaInfo, TimedText
 from coefvq.errors import MediaError
+from coefvq.ledger import loading
 from coefvq.media.limits import MediaLimits
 from coefvq.media.sampling import sample
 from coefvq.media.sound import decode_sound
@@ -64,7 +65,13 @@ class CheapExtractor:
     def version(self) -> str:
         """Changes when any number that ``extract`` returns would change or move."""
         names = (*VISUAL_NAMES, *MOTION_NAMES, *SOUND_NAMES)
-        return _version("cheap", CHEAP_REVISION, names, tower.weights_path())
+        with loading("the digest of the frame encoder"):
+            return _version("cheap", CHEAP_REVISION, names, tower.weights_path())
+
+    @cached_property
+    def _encoder(self) -> tower.FrameEncoder:
+        with loading("the frame encoder"):
+            return tower.frame_encoder()
 
     def extract(self, info: MediaInfo) -> CheapSignals:
         """Sample the video once and describe it.
@@ -73,12 +80,13 @@ class CheapExtractor:
             MediaError: No frame of the video can be decoded.
             ModelError: The weights are not installed.
         """
+        encoder = self._encoder
         seen = sample(info, self._limits, frames=CHEAP_FRAMES, bursts=_BURSTS, long_side=_LONG_SIDE)
         sound, warnings = read_sound(info, self._limits, MAX_SECONDS)
         hashes, quality = keyframe_hashes(seen.frames)
         return CheapSignals(
             extractor=self.version,
-            frame_embeddings=tower.frame_encoder()(seen.frames),
+            frame_embeddings=encoder(seen.frames),
             frame_times_s=np.asarray(seen.times_s, np.float32),
             visual=visual_statistics(seen.frames),
             motion=motion_statistics(seen.bursts),
@@ -108,7 +116,16 @@ class ExpensiveExtractor:
     def version(self) -> str:
         """Changes when a recogniser, its weights or what is kept of it change."""
         parts = (version("faster-whisper"), version("rapidocr"), *ACTION_NAMES)
-        return _version("expensive", EXPENSIVE_REVISION, parts, speech.model_folder() / "model.bin")
+        weights = speech.model_folder() / "model.bin"
+        with loading("the digest of the speech recogniser"):
+            return _version("expensive", EXPENSIVE_REVISION, parts, weights)
+
+    @cached_property
+    def _recognisers(self) -> None:
+        """Loads both once, before anything is timed; a silent video may not need the first."""
+        with loading("the speech and screen text recognisers"):
+            speech.model(self._threads)
+            screen_text.load(self._threads)
 
     def extract(self, info: MediaInfo) -> ExpensiveSignals:
         """Listen to the sound and read the pictures, both at the same time.
@@ -117,6 +134,7 @@ class ExpensiveExtractor:
             MediaError: The file cannot be opened any more.
             ModelError: The weights are not installed.
         """
+        _ = self._recognisers
         with ThreadPoolExecutor(1, "listening") as pool:
             listening = pool.submit(self._listen, info)
             lines, times_s, more = self._read_screen(info)

@@ -120,12 +120,13 @@ class _Looks:
 
     def see(self, time_s: float, picture: NDArray[np.uint8]) -> None:
         """Hash a frame uint8 (H, W, 3), and every other time keep it to be embedded."""
-        hashed, quality = frame_hash(picture)
-        small = cv2.resize(picture, (THUMB_SIDE, THUMB_SIDE), interpolation=cv2.INTER_AREA)
+        grey = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
+        hashed, quality = frame_hash(grey)
+        thumb = cv2.resize(grey, (THUMB_SIDE, THUMB_SIDE), interpolation=cv2.INTER_AREA)
         self.hashes.append(hashed)
         self.quality.append(quality)
-        self.thumbs.append(np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8))
-        self.colour.append(np.asarray(small.reshape(-1, 3).mean(axis=0), np.float32))
+        self.thumbs.append(np.asarray(thumb, np.uint8))
+        self.colour.append(np.array(cv2.mean(picture)[:3], np.float32))
         if len(self.times_s) % 2 == 0:
             self.code_times_s.append(time_s)
             squeezed = cv2.resize(picture, (224, 224), interpolation=cv2.INTER_AREA)

@@ -19,6 +19,7 @@ import unicodedata
 from functools import cache
 from typing import TYPE_CHECKING
 
+from coefvq.ledger import loading
 from coefvq.signals.language_words import ENGLISH, OTHERS
 from coefvq.signals.weights import wheel_file
 
@@ -139,6 +140,7 @@ def _load_detector() -> LanguageDetector:
     """Lingua with its small models: 50 MB and 0.4 s, where its large ones take 800 MB."""
     from lingua import Language, LanguageDetectorBuilder
 
-    chosen = [getattr(Language, name) for name in LANGUAGES]
-    builder = LanguageDetectorBuilder.from_languages(*chosen).with_low_accuracy_mode()
-    return builder.with_preloaded_language_models().build()
+    with loading("the identifier of languages"):
+        chosen = [getattr(Language, name) for name in LANGUAGES]
+        builder = LanguageDetectorBuilder.from_languages(*chosen).with_low_accuracy_mode()
+        return builder.with_preloaded_language_models().build()

@@ -177,6 +177,12 @@ def _idle(count: int) -> LifoQueue[RapidOCR | None]:
     return places
 
 
+def load(threads: int = 0) -> None:
+    """Build the first engine now instead of at the first frame."""
+    with _engine(threads):
+        pass
+
+
 @contextmanager
 def _engine(threads: int) -> Iterator[RapidOCR]:
     """An engine that nobody else uses: frames side by side cost less than threads in one."""

@@ -39,6 +39,28 @@ def scene(place: int, take: int) -> Draw:
     return draw
 
 
+def turning(facing: float, clay: tuple[int, int, int], wall: int) -> Draw:
+    """A bust that turns to and fro, seen from a side, in degrees: other sides move alike."""
+    rng = np.random.default_rng(4)
+    points = rng.normal(size=(260, 3))
+    points *= rng.uniform(0.75, 1.0, (260, 1)) / np.linalg.norm(points, axis=1, keepdims=True)
+    shade = rng.uniform(0.35, 1.0, 260)
+
+    def draw(second: float, width: int, height: int) -> Picture:
+        angle = np.radians(facing + 25.0 * np.sin(1.3 * second))
+        x = points[:, 0] * np.cos(angle) + points[:, 2] * np.sin(angle)
+        z = points[:, 2] * np.cos(angle) - points[:, 0] * np.sin(angle)
+        picture = np.full((height, width, 3), wall, np.uint8)
+        picture[int(0.8 * height) :] = (88, 74, 64)
+        for row in np.argsort(z):
+            place = (int((0.5 + 0.3 * x[row]) * width), int((0.5 - 0.42 * points[row, 1]) * height))
+            tone = [float(part * shade[row]) for part in clay]
+            cv2.circle(picture, place, height // 16, tone, -1)
+        return picture
+
+    return draw
+
+
 def noise(second: float, width: int, height: int) -> Picture:
     """Another noise at every second, the same in every video of the same seconds."""
     rng = np.random.default_rng(int(second * 1000))

@@ -13,7 +13,7 @@ from coefvq.originality.register import Box
 from coefvq.originality.ways import Tried
 
 SHOWN = Evidence(0.0, 4.0, 0.95, 0.95, 4.0, 8.0, 1.0, 40, 0.0, 1.0)
-COPY = Tried(1, 0, Box(), 0.95, Line(1.0, 0.0, 30.0), SHOWN, 4.0)
+COPY = Tried(1, 0, Box(), 0.95, Line(1.0, 0.0, 30.0), SHOWN, 4.0, detail=0.98)
 
 
 def other(speed: float = 1.0, **changes: float) -> Tried:
@@ -28,12 +28,13 @@ def test_a_plain_copy_is_above_the_threshold() -> None:
     "weaker",
     [
         other(change=0.6),
-        other(agreement=0.5),
+        replace(COPY, detail=0.8),
+        replace(COPY, box=Box(0.02, 0.0, 0.96, 1.0), evidence=replace(SHOWN, change=0.9)),
         other(query_end_s=1.5),
         other(cover=0.3),
         other(speed=1.3),
     ],
-    ids=["changes", "pictures", "shorter", "a part", "another speed"],
+    ids=["changes", "detail", "narrower", "shorter", "a part", "another speed"],
 )
 def test_less_evidence_is_less_probable(weaker: Tried) -> None:
     assert probability(weaker) < probability(COPY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,8 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coefvq.originality import exchange
-from coefvq.originality.exchange import ExchangeError, read_json, read_text, write_json, write_text
-from coefvq.originality.fingerprint import from_bytes, to_bytes
+from coefvq.originality.exchange import (
+    AS_NEAR_BITS,
+    ExchangeError,
+    read_json,
+    read_text,
+    thinned,
+    write_json,
+    write_text,
+)
+from coefvq.originality.fingerprint import Fingerprint, from_bytes, to_bytes
 from coefvq.originality.index import Index
 from tests.unit.originality.originals_factory import made, random_hashes
 
@@ -119,3 +128,54 @@ def test_endless_hashes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exchange, "MOST_FRAMES", 3)
     with pytest.raises(ExchangeError, match="more than 3"):
         read_text(f"{at},100,{HASH},{at}" for at in range(10**9))
+
+
+def walking(seconds: float, bits_a_frame: int, rate: float = 30.0) -> Fingerprint:
+    """A list with 30 hashes a second, each so many bits from the one before."""
+    rng = np.random.default_rng(3)
+    bits = rng.integers(0, 2, 256, dtype=np.uint8)
+    hashes = []
+    for _ in range(int(seconds * rate)):
+        bits[rng.choice(256, bits_a_frame, replace=False)] ^= 1
+        hashes.append(np.packbits(bits))
+    times = np.arange(len(hashes), dtype=np.float32) / np.float32(rate)
+    return replace(made(np.array(hashes)), times_s=times, duration_s=seconds)
+
+
+@pytest.mark.parametrize(
+    ("bits_a_frame", "least", "most"),
+    [
+        pytest.param(0, 9, 10, id="still: one a second"),
+        pytest.param(1, 15, 30, id="slow"),
+        pytest.param(4, 60, 110, id="faster"),
+        pytest.param(20, 300, 300, id="every frame another picture"),
+    ],
+)
+def test_thinning_leaves_out_what_says_the_same(bits_a_frame: int, least: int, most: int) -> None:
+    whole = walking(10.0, bits_a_frame)
+    thin = thinned(whole)
+    assert least <= len(thin.times_s) <= most
+    assert (thin.times_s[0], thin.duration_s) == (whole.times_s[0], whole.duration_s)
+    kept = np.searchsorted(thin.times_s, whole.times_s, side="right") - 1
+    off = np.bitwise_count(whole.hashes ^ thin.hashes[kept]).sum(axis=1)
+    assert off.max() <= AS_NEAR_BITS
+    assert (whole.times_s - thin.times_s[kept]).max() < 1.0
+    again = thinned(thin)
+    assert np.array_equal(again.times_s, thin.times_s)
+
+
+def test_thinning_keeps_where_a_picture_becomes_clear() -> None:
+    whole = walking(1.0, 0)
+    whole.quality[:] = 10
+    whole.quality[12:20] = 90
+    assert thinned(whole).times_s.tolist() == whole.times_s[[0, 12, 20]].tolist()
+
+
+@given(st.integers(1, 60), st.integers(0, 2**20))
+def test_any_list_can_be_thinned(count: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    quality = rng.integers(0, 101, count)
+    whole = made(random_hashes(seed, count), quality=quality)
+    thin = thinned(whole)
+    assert 1 <= len(thin.times_s) <= count
+    assert len(thin.times_s) == len(thin.hashes) == len(thin.quality)

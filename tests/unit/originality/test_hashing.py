@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import pdqhash
 import pytest
 
 from coefvq.originality.hashing import (
@@ -43,6 +44,17 @@ def test_sizes_hash_alike_and_other_pictures_do_not() -> None:
     other = frame_hash(frame(2))[0]
     assert bits_apart(small[None], large[None])[0, 0] <= 31
     assert bits_apart(small[None], other[None])[0, 0] > 60
+
+
+@pytest.mark.parametrize("size", [(512, 384), (640, 480), (131, 97), (64, 64), (90, 700)])
+def test_a_hash_is_that_of_the_reference_program(size: tuple[int, int]) -> None:
+    picture = frame(3, *size)
+    bits, quality = pdqhash.compute(picture)
+    ours, our_quality = frame_hash(picture)
+    assert bits_apart(ours[None], np.packbits(bits.astype(np.uint8))[None])[0, 0] <= 4
+    assert our_quality == pytest.approx(quality, abs=1)
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    assert np.array_equal(frame_hash(grey)[0], ours)
 
 
 @pytest.mark.parametrize("level", [0, 128, 255], ids=["black", "grey", "white"])

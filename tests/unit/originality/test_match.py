@@ -13,8 +13,9 @@ from coefvq.originality.fingerprint import Fingerprint
 from coefvq.originality.index import Index
 from coefvq.originality.match import Found, find_copies
 from coefvq.signals.fingerprints import make_fingerprint
-from tests.media_factory import black, one_frame
+from tests.media_factory import black, clip, one_frame
 from tests.unit.originality.footage import (
+    SIZE,
     Draw,
     boxed,
     changed,
@@ -23,6 +24,7 @@ from tests.unit.originality.footage import (
     noise,
     one_after_another,
     scene,
+    turning,
     with_logo,
 )
 
@@ -114,6 +116,25 @@ def test_another_take_of_the_scene_is_no_copy(
     take: int, tmp_path: Path, bank: dict[int, Fingerprint]
 ) -> None:
     assert ask(fingerprint(tmp_path / "take.mp4", scene(1, take), SECONDS), bank) == []
+
+
+@pytest.mark.parametrize("degrees", [12, 18])
+def test_the_same_movement_seen_from_another_side_is_no_copy(degrees: int, tmp_path: Path) -> None:
+    bust = turning(0, (214, 170, 120), 60)
+    original = fingerprint(tmp_path / "original.mp4", bust, SECONDS)
+    other = turning(degrees, (150, 170, 200), 40)
+    assert ask(fingerprint(tmp_path / "other.mp4", other, SECONDS), {1: original}) == []
+    copy = fingerprint(tmp_path / "copy.mp4", changed(bust, cropped), SECONDS)
+    assert [one.key for one in ask(copy, {1: original})] == [1]
+
+
+def test_a_copy_that_was_only_encoded_again_is_called_that(
+    tmp_path: Path, bank: dict[int, Fingerprint]
+) -> None:
+    again = clip(tmp_path / "again.mp4", SECONDS, SIZE, fps=12, picture=ORIGINAL, codec="mpeg4")
+    found = ask(make_fingerprint(probe(again)), bank)
+    assert [one.transform for one in found] == [("re_encode",)]
+    assert [one.transform for one in ask(bank[1], bank)] == [()]
 
 
 def white(second: float, width: int, height: int) -> np.ndarray:
