@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from coefvq import taxonomy
 from coefvq.domain import Assessment, PolicyScore, Rationale, Stage, WhyNot
+from coefvq.ledger import loading
 from coefvq.media.limits import MediaLimits
 from coefvq.mllm.backend import IsForeign, MllmInput
 from coefvq.mllm.fused.configuration import TEXT_MODALITIES
@@ -109,10 +110,11 @@ class EmbeddedMllm:
 
     def scorer(self) -> FusedScorer:
         """The loaded models; loads them at the first call."""
-        with self._loading:
-            if self._scorer is None:
-                self._scorer = self._load()
-            return self._scorer
+        if self._scorer is None:
+            with loading("the MLLM"), self._loading:
+                if self._scorer is None:
+                    self._scorer = self._load()
+        return self._scorer
 
     def assess(self, item: MllmInput) -> Assessment:
         """Score every policy of the taxonomy; what cannot be answered is not covered."""

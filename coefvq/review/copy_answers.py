@@ -19,7 +19,7 @@ from coefvq.review.copy_views import CopyPair, Proposal
 from coefvq.review.footage import cut
 from coefvq.review.views import CaseView
 from coefvq.settings import Settings
-from coefvq.store import cases, events, originals, videos
+from coefvq.store import cases, copy_scores, events, originals, videos
 from coefvq.store import copies as rows_of
 from coefvq.store.copies import Said, StoredMatch
 from coefvq.store.session import Store
@@ -44,12 +44,14 @@ class Answered:
     Attributes:
         added: Bank to the id of what was put into it.
         removed: Banks out of which something was taken that the opposite answer had put there.
+        scored_again: Videos that wait to be scored again because of it.
     """
 
     match_id: str
     said: Said
     added: dict[str, int]
     removed: tuple[str, ...]
+    scored_again: tuple[str, ...] = ()
 
 
 def answer(
@@ -65,7 +67,9 @@ def answer(
     """Confirm or reject a match.
 
     A confirmed original that is in no bank of known originals is added to ``originals``. A
-    rejected pair is never offered again.
+    rejected pair is never offered again. Videos whose score as a copy it changes are scored
+    again, once nobody has a case of them open; decided cases keep the machine's answer that they
+    were decided with.
 
     Args:
         said: ``confirmed`` or ``rejected``.
@@ -83,13 +87,16 @@ def answer(
     blinding.prepare(store, settings)
     with store.write() as session:
         stored = _reach(session, settings, actor, match_id)
+        files = (stored.reference_sha256, stored.query_sha256)
+        before = copy_scores.before_change(session, *files)
         kept = rows_of.answer(session, match_id, said, note, actor.name)
         if kept.said is Said.CONFIRMED:
             added, removed = _confirm(session, actor, stored)
         else:
             added, removed = _reject(session, actor, stored, proves_nothing)
+        again = copy_scores.queue_changed(session, before, {*added, *removed})
         _tell(session, actor, stored, kept, added, removed)
-        return Answered(match_id, kept.said, added, tuple(removed))
+        return Answered(match_id, kept.said, added, tuple(removed), tuple(again))
 
 
 def proposal(case: CaseView, pair: CopyPair) -> Proposal | None:
@@ -165,7 +172,8 @@ def _put_away(session: Session, actor: Actor, stored: StoredMatch) -> dict[str, 
     whole = fingerprint.from_bytes(row.fingerprint)
     start = min(span.reference_start_s for span in stored.spans)
     end = max(span.reference_end_s for span in stored.spans)
-    part = cut(whole, start, end)
+    spans = [(span.reference_start_s, span.reference_end_s) for span in stored.spans]
+    part = cut(whole, start, end, only=spans)
     data = fingerprint.to_bytes(part)
     made, new = originals.add(
         session,

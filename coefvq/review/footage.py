@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,16 +14,20 @@ from coefvq.originality.fingerprint import Fingerprint
 _HUNDREDTHS = 100
 
 
-def cut(whole: Fingerprint, start_s: float, end_s: float) -> Fingerprint:
+Spans = Sequence[tuple[float, float]]
+
+
+def cut(whole: Fingerprint, start_s: float, end_s: float, only: Spans = ()) -> Fingerprint:
     """Return what a fingerprint holds of some seconds; they count from 0 in it.
 
     Args:
         start_s: From this second on.
         end_s: To this second, with it.
+        only: Spans of the whole outside of which pictures are left out; none: all are kept.
     """
-    looks = _within(whole.times_s, start_s, end_s)
-    coded = _within(whole.code_times_s, start_s, end_s)
-    moved = _within(whole.motion_times_s, start_s, end_s)
+    looks = _within(whole.times_s, only or [(start_s, end_s)])
+    coded = _within(whole.code_times_s, only or [(start_s, end_s)])
+    moved = _within(whole.motion_times_s, only or [(start_s, end_s)])
     start = np.float32(start_s)
     return replace(
         whole,
@@ -40,8 +45,10 @@ def cut(whole: Fingerprint, start_s: float, end_s: float) -> Fingerprint:
     )
 
 
-def _within(times: NDArray[np.float32], start_s: float, end_s: float) -> NDArray[np.bool_]:
-    inside: NDArray[np.bool_] = (times >= start_s - 1e-3) & (times <= end_s + 1e-3)
+def _within(times: NDArray[np.float32], spans: Spans) -> NDArray[np.bool_]:
+    inside = np.zeros(len(times), bool)
+    for start_s, end_s in spans:
+        inside |= (times >= start_s - 1e-3) & (times <= end_s + 1e-3)
     return inside
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, func, not_, or_, select
 from sqlalchemy.orm import Session
 
 from coefvq.errors import StoreError
@@ -23,6 +23,9 @@ PRIORITY = {
     JobKind.FIGURES: 2,
 }
 """Finish a video before starting the next; what a person waits for comes first."""
+AGAIN = "again"
+"""In the payload of a job on a video that was scored before: why. It waits while somebody has a
+case of the video open, so that nothing changes under their hands."""
 
 
 @dataclass(frozen=True)
@@ -231,10 +234,12 @@ def counts(session: Session) -> dict[str, int]:
 def _next_row(session: Session, now: datetime) -> JobRow | None:
     on = and_(LeaseRow.kind == leases.JOB, LeaseRow.subject_id == JobRow.id)
     free = or_(LeaseRow.expires_at.is_(None), LeaseRow.expires_at <= now)
+    once_more = JobRow.payload[AGAIN].as_string().is_not(None)
+    in_hand = and_(once_more, leases.open_cases(JobRow.video_id, now))
     query = (
         select(JobRow)
         .outerjoin(LeaseRow, on)
-        .where(JobRow.state.in_((JobState.QUEUED, JobState.RUNNING)), free)
+        .where(JobRow.state.in_((JobState.QUEUED, JobState.RUNNING)), free, not_(in_hand))
         .order_by(JobRow.priority.desc(), JobRow.id)
         .limit(1)
         .with_for_update(of=JobRow, skip_locked=True)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import Exists, exists, select
+from sqlalchemy.orm import Session, aliased
 
 from coefvq.errors import LeaseLost
-from coefvq.store.tables import LeaseRow, utcnow
+from coefvq.store.tables import CaseRow, LeaseRow, utcnow
 from coefvq.store.upsert import insert_missing
 
 CASE = "case"
@@ -120,6 +121,22 @@ def end(session: Session, row: LeaseRow) -> None:
     row.holder = None
     row.expires_at = None
     session.flush()
+
+
+def open_cases(video_id: Any, now: datetime) -> Exists:
+    """A condition: somebody has a case of the video open.
+
+    Args:
+        video_id: An id, or a column with one.
+    """
+    held, case = aliased(LeaseRow), aliased(CaseRow)  # whoever asks has leases of its own
+    return exists().where(
+        held.kind == CASE,
+        held.subject_id == case.id,
+        held.holder.is_not(None),
+        held.expires_at > now,
+        case.video_id == video_id,
+    )
 
 
 def release_all(session: Session, kind: str, holder: str) -> int:

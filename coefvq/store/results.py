@@ -20,7 +20,7 @@ from coefvq.store import (
     trials,
     videos,
 )
-from coefvq.store.tables import AssessmentRow, CaseRow, VerdictRow, VideoRow, new_id
+from coefvq.store.tables import AssessmentRow, CaseRow, CaseState, VerdictRow, VideoRow, new_id
 
 Priority = Callable[[TaskResult], float]
 
@@ -43,6 +43,7 @@ def record(
     priority: Priority,
     actor: str,
     open_cases: bool = True,
+    keep_decided: bool = False,
 ) -> Recorded:
     """Store one result in the transaction at hand.
 
@@ -51,6 +52,7 @@ def record(
         priority: How urgent a task's case is for a person.
         actor: Who scored: the worker's name.
         open_cases: False stores signals and assessments only.
+        keep_decided: Leave decided cases with the verdict that they have.
     """
     _store_signals(session, result, payloads)
     _make_findable(session, video, result)
@@ -61,7 +63,7 @@ def record(
     second = assessments.add(session, video.id, result.mllm, cost) if result.mllm else None
     by_task: dict[str, str] = {}
     if open_cases:
-        by_task = _judge(session, video, result, first, second, priority)
+        by_task = _judge(session, video, result, first, second, priority, keep_decided)
         video.status = videos.SCORED
     data = {"routes": {task: each.route.name.value for task, each in result.tasks.items()}}
     events.append(session, actor, "video.scored", "video", video.id, data)
@@ -124,11 +126,14 @@ def _judge(
     first: AssessmentRow,
     second: AssessmentRow | None,
     priority: Priority,
+    keep_decided: bool,
 ) -> dict[str, str]:
     known = cases.of_video(session, video.id)
     for task, answer in result.tasks.items():
         if task not in known:
             known[task] = cases.open_pending(session, video.id, [task])[0]
+        if keep_decided and known[task].state == CaseState.DECIDED.value:
+            continue
         row = cases.add_verdict(
             session,
             known[task],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from coefvq.errors import StoreError
 from coefvq.originality.fingerprint import VERSION, Fingerprint, to_bytes
 from coefvq.review.access import Actor, Permission, require
-from coefvq.store import holds, originals
+from coefvq.store import copy_scores, holds, originals
 from coefvq.store.originals import KNOWN, LIBRARY, Bank, Original
 from coefvq.store.session import Store
 
@@ -56,6 +56,9 @@ def known(store: Store, actor: Actor, bank: str, reference: str, sha256: str) ->
 def remove(store: Store, actor: Actor, reference: str, bank: str | None = None) -> list[Original]:
     """Remove what was added under a name, in one bank or in all.
 
+    Videos that it was a match of are scored again where it is in no bank any more; where footage
+    is taken out of ``do_not_match``, those that ever matched it are searched again.
+
     Raises:
         StoreError: Nothing has this name, or a legal hold stands on a video of the library.
         NotAllowed: The actor leads nobody.
@@ -72,7 +75,9 @@ def remove(store: Store, actor: Actor, reference: str, bank: str | None = None) 
         for one in found:
             if one.bank == LIBRARY and one.video_id is not None:
                 holds.require_free(session, one.video_id)
+            before = copy_scores.before_change(session, one.sha256)
             originals.remove(session, one.id, actor.name)
+            copy_scores.queue_changed(session, before, {one.bank})
     return found
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
@@ -17,7 +17,16 @@ from coefvq.domain import CopyMatch, MediaInfo
 from coefvq.errors import FingerprintError, MediaError
 from coefvq.originality.fingerprint import VERSION, Fingerprint, from_bytes, to_bytes
 from coefvq.review.access import Actor, Permission, require
-from coefvq.store import codec, copies, copy_searches, events, jobs, originals, videos
+from coefvq.store import (
+    codec,
+    copies,
+    copy_scores,
+    copy_searches,
+    events,
+    jobs,
+    originals,
+    videos,
+)
 from coefvq.store.copy_searches import same_file
 from coefvq.store.jobs import ClaimedJob
 from coefvq.store.originals import LIBRARY
@@ -45,18 +54,6 @@ class Compared:
     newest: int
 
 
-def known(session: Session, video_id: str) -> tuple[CopyMatch, ...] | None:
-    """What the store knows of a video's copies: ``None`` where nobody could look."""
-    if not copy_searches.searched(session, video_id):
-        return None
-    return tuple(copies.matches_of(session, video_id))
-
-
-def differ(one: tuple[CopyMatch, ...] | None, other: tuple[CopyMatch, ...] | None) -> bool:
-    """Whether two answers of ``known`` say different things; ids of rows do not count."""
-    return (one is None) != (other is None) or _plain(one) != _plain(other)
-
-
 def compare(bench: Bench, job: ClaimedJob, report: Report) -> Apply:
     """Make a video's fingerprint, keep it, look it up, and queue the scoring.
 
@@ -78,7 +75,8 @@ def compare(bench: Bench, job: ClaimedJob, report: Report) -> Apply:
         return _failed(video, error.code)
     report(0.85, "looking for copies")
     found = _compared(bench, video, info, fingerprint)
-    return lambda session: _store(session, bench, video, found)
+    why = job.payload.get(jobs.AGAIN, copy_scores.FOUND)
+    return lambda session: _store(session, bench, video, found, why)
 
 
 def backfill(store: Store, actor: Actor) -> int:
@@ -169,14 +167,14 @@ def _later(found: Collection[CopyMatch], video: VideoRow) -> tuple[str, ...]:
     return tuple(dict.fromkeys(each for each in ids if each is not None and each > video.id))
 
 
-def _store(session: Session, bench: Bench, video: VideoRow, found: Compared) -> None:
-    before = known(session, video.id)
+def _store(session: Session, bench: Bench, video: VideoRow, found: Compared, why: str) -> None:
+    before = copy_scores.known(session, video.id)
     copies.put_matches(session, video.id, found.matches, VERSION)
     _warn(session, video.id, False)
-    now = known(session, video.id)
+    now = copy_scores.known(session, video.id)
     data = {"matches": len(found.matches), "version": VERSION}
     events.append(session, bench.name, "video.compared", "video", video.id, data)
-    _score_if_due(session, video.id, _plain(before) != _plain(now))
+    _score_if_due(session, video.id, copy_scores.plain(before) != copy_scores.plain(now), why)
     if copy_searches.earlier_since(session, video.id, found.newest):
         jobs.enqueue(session, JobKind.FINGERPRINT, video_id=video.id)
     for later in found.later:
@@ -202,13 +200,12 @@ def _warn(session: Session, video_id: str, failed: bool) -> None:
         media.info = {**info, "warnings": warnings}
 
 
-def _score_if_due(session: Session, video_id: str, changed: bool) -> None:
+def _score_if_due(
+    session: Session, video_id: str, changed: bool, why: str = copy_scores.FOUND
+) -> None:
     """A video that was scored before is scored again where the answer is another one now."""
-    if changed or not videos.has_answer(session, video_id):
+    if not videos.has_answer(session, video_id):
         jobs.enqueue(session, JobKind.SCORE, video_id=video_id)
         videos.get(session, video_id).status = videos.WAITING
-
-
-def _plain(found: Collection[CopyMatch] | None) -> list[CopyMatch]:
-    """Matches without the ids of their rows; that nothing was found changes no verdict."""
-    return [replace(match, match_id=None) for match in found or ()]
+    elif changed:  # for when nobody has a case of it open; until then it stays as it is
+        copy_scores.again(session, JobKind.SCORE, video_id, why)

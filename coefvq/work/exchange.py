@@ -13,6 +13,7 @@ from coefvq.originality.exchange import (
     ExchangeError,
     read_json,
     read_text,
+    thinned,
     write_json,
     write_text,
 )
@@ -50,6 +51,8 @@ def import_file(
 ) -> Iterator[Line]:
     """Add the videos of a file of hashes to a bank; a bad one is told and the others are taken.
 
+    Hashes that say the same as the one before them are left out (``thinned``).
+
     Args:
         source: ``.jsonl`` with a video a line, or vPDQ text with one video.
         name: What a text's video is called; default: the file's name.
@@ -65,9 +68,8 @@ def import_file(
             yield Line(number, error=found)
             continue
         try:
-            added, new = add(
-                store, actor, found.fp, reference=found.name, sha256=found.sha256, bank=bank
-            )
+            fp = thinned(found.fp)
+            added, new = add(store, actor, fp, reference=found.name, sha256=found.sha256, bank=bank)
             yield Line(number, added.reference, new)
         except StoreError as error:
             yield Line(number, error=error)

@@ -11,16 +11,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from coefvq.domain import MediaInfo
 from coefvq.errors import MediaError, StoreError
 from coefvq.review import priority
 from coefvq.review.access import LOCAL
-from coefvq.store import cases, jobs, results, videos
+from coefvq.store import cases, copy_scores, jobs, leases, results, videos
 from coefvq.store.jobs import ClaimedJob
 from coefvq.store.signals_cache import SignalsCache
-from coefvq.store.tables import JobKind, VideoRow
+from coefvq.store.tables import JobKind, VideoRow, utcnow
 from coefvq.work import copies
 from coefvq.work.bench import Apply, Bench, Report, in_tenths, path_of, video_of
 
@@ -71,6 +72,8 @@ def score(bench: Bench, job: ClaimedJob, report: Report) -> Apply:
     A payload of ``{"stage": "mllm"}`` is a person's wish to hear the MLLM: it runs whatever the
     routing says, and explains itself.
 
+    A video that is scored again is left for later where somebody has opened a case of it since.
+
     Raises:
         MediaError: The file cannot be used.
     """
@@ -79,9 +82,9 @@ def score(bench: Bench, job: ClaimedJob, report: Report) -> Apply:
     cascade = bench.cascade()
     report(0.2, "scoring")
     cache = SignalsCache(bench.store)
-    asked = job.payload.get("stage") == "mllm"
+    asked, why = job.payload.get("stage") == "mllm", job.payload.get(jobs.AGAIN)
     with bench.store.read() as session:
-        found = copies.known(session, video.id)
+        found = copy_scores.known(session, video.id)
     result = cascade.assess(
         path,
         title=video.title,
@@ -97,6 +100,10 @@ def score(bench: Bench, job: ClaimedJob, report: Report) -> Apply:
 
     def apply(session: Session) -> None:
         row = videos.get(session, video.id)
+        if why and session.scalar(select(leases.open_cases(video.id, utcnow()))):
+            row.status = videos.SCORED
+            copy_scores.again(session, JobKind.SCORE, video.id, why)
+            return
         before = tuple((row.media.info or {}).get("warnings", ()))
         kept = tuple(code for code in before if code in (NO_PREVIEW, copies.NOT_COMPARED))
         results.record(
@@ -106,9 +113,10 @@ def score(bench: Bench, job: ClaimedJob, report: Report) -> Apply:
             payloads=cache.pending,
             priority=priority.of,
             actor=bench.name,
+            keep_decided=why == copy_scores.ANSWERED,
         )
-        if copies.differ(found, copies.known(session, video.id)):  # somebody looked meanwhile
-            jobs.enqueue(session, JobKind.SCORE, video_id=video.id)
+        if copy_scores.differ(found, copy_scores.known(session, video.id)):  # looked at meanwhile
+            copy_scores.again(session, JobKind.SCORE, video.id, why or copy_scores.FOUND)
 
     return apply
 
@@ -122,7 +130,7 @@ def explain(bench: Bench, job: ClaimedJob, report: Report) -> Apply:
     with bench.store.read() as session:
         case = cases.get(session, str(job.case_id))
         video = videos.get(session, case.video_id)
-        found = copies.known(session, video.id)
+        found = copy_scores.known(session, video.id)
     report(0.1, "loading models")
     cascade = bench.cascade()
     report(0.3, "writing the rationale")

@@ -19,11 +19,25 @@ MEANT = {
 def table(found: Sequence[BankView]) -> Markup:
     """Name, counts, newest; or how to begin."""
     about = h('<p class="muted">Copies are looked for of what is in these banks. '
-              "<code>coefvq originality</code> adds and removes.</p>")  # fmt: skip
+              "<code>coefvq originality</code> adds.</p>")  # fmt: skip
     if not found:
         return about + h("<p>No originals yet.</p>")
     rows = listing(COLUMNS, [_row(bank) for bank in found])
     return about + h('<div class="scroll" tabindex="0">{}</div>', rows)
+
+
+def remove_form() -> Markup:
+    """The form that takes an original out of a bank."""
+    return h(
+        '<details class="adding"><summary>Remove an original</summary>'
+        '<form data-form="remove_original"><div class="fields"><label class="text">Bank'
+        '<input name="bank" maxlength="64" autocomplete="off" spellcheck="false" required></label>'
+        '<label class="text">Name, as it was added<input name="reference" maxlength="1024"'
+        ' autocomplete="off" spellcheck="false" required></label></div>'
+        '<p class="muted">Its fingerprint is deleted: no copy of it is found any more, and videos '
+        "that matched it are scored again. It can be added again from its file.</p>"
+        '<div><button type="submit" class="primary">Remove</button></div></form></details>'
+    )
 
 
 def _row(bank: BankView) -> tuple[object, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -17,10 +18,12 @@ import pytest
 
 from coefvq.originality.fingerprint import from_bytes
 from coefvq.review.access import LOCAL
+from coefvq.review.uploads import register
 from coefvq.settings import Settings
-from coefvq.store import events, originals
-from coefvq.store.originals import KNOWN
-from coefvq.store.session import open_store
+from coefvq.store import copy_scores, events, jobs, originals, videos
+from coefvq.store.originals import KNOWN, LIBRARY
+from coefvq.store.session import Store, open_store
+from coefvq.store.tables import JobRow, LeaseRow
 from coefvq.work import banks
 from coefvq.work.originality import Originals
 from tests import media_factory as make
@@ -29,6 +32,7 @@ from tests.unit.originality.originals_factory import made
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 240.0
 CLIPS = 6
+KILLS = 2
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 
 
@@ -135,3 +139,53 @@ def test_an_index_half_written_is_no_index(
         assert held.frames == 20
         held.save()
         assert Originals.open(store, settings).frames == 20
+
+
+def test_a_worker_that_is_killed_anywhere_loses_and_doubles_nothing(
+    settings: Settings, clips: list[Path], start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    """Killed at random moments of reading, comparing and scoring; another one ends the work."""
+    draw = random.Random(7)
+    with open_store(settings.url) as store:
+        names = [clips[0], clips[1], clips[0]]  # the last one is the first one's very file
+        ids = [register(store, settings, LOCAL, path, move=False) for path in names]
+        for _ in range(KILLS):
+            working = start("tests.e2e.fingerprinting_worker", settings.home, "60")
+            assert working.stdout is not None
+            assert working.stdout.readline() == "working\n"
+            time.sleep(draw.uniform(0.0, 2.0))
+            working.kill()
+            working.communicate()
+            forget_leases(store)
+        ended = start("tests.e2e.fingerprinting_worker", settings.home, "60")
+        ended.communicate(timeout=PATIENCE_S)
+        assert ended.returncode == 0
+        assert_each_compared_once(store, ids)
+        with store.read() as session:
+            fp = from_bytes(originals.fingerprints(session, [1])[1])
+        found = Originals.open(store, settings).query(fp)
+        assert {match.reference for match in found} == set(ids[:2])
+
+
+def forget_leases(store: Store) -> None:
+    """As if they had run out; and whoever was killed may be killed once more."""
+    with store.write() as session:
+        session.execute(LeaseRow.__table__.delete())
+        for job in session.query(JobRow):
+            job.attempts = 0
+
+
+def assert_each_compared_once(store: Store, ids: list[str]) -> None:
+    first, second, same = ids
+    with store.read() as session:
+        assert events.verify(session) is None
+        assert jobs.counts(session)["done"] == session.query(JobRow).count()
+        assert [row.reference for row in originals.in_bank(session, LIBRARY)] == [first, second]
+        known = {each: copy_scores.known(session, each) or () for each in ids}
+        assert [[match.video_id for match in known[each]] for each in (first, second)] == [
+            [],
+            [first],
+        ]
+        assert [match.video_id for match in known[same]][:1] == [first]
+        for each in ids:
+            assert videos.get(session, each).status == videos.SCORED

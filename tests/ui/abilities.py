@@ -78,6 +78,7 @@ CALLS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "admin-page.retire_golden": (LEADS, {"golden": "x"}),
     "admin-page.show_agreement": (LEADS, {"task": "icd", "days": "90", "first": True}),
     "admin-page.list_banks": (LEADS, {}),
+    "admin-page.remove_original": (LEADS, {"bank": "originals", "reference": "film.mp4"}),
     "admin-page.list_holds": (LEADS, {}),
     "admin-page.place_hold": (LEADS, {"video": "{video}", "reason": "asked by the police"}),
     "admin-page.ask_release": (LEADS, {"hold": "x"}),

@@ -13,6 +13,7 @@ import torch
 from coefvq import taxonomy
 from coefvq.domain import Assessment, Modality, PolicyScore, Rationale, Stage, WhyNot
 from coefvq.errors import ModelError
+from coefvq.ledger import loading
 from coefvq.media.limits import MediaLimits
 from coefvq.mllm.backend import MllmInput
 from coefvq.mllm.endpoint import reasons
@@ -198,7 +199,8 @@ class OmniMllm:
 
     def _loaded(self) -> Engine:
         if self._engine is None:
-            self._engine = self._make_engine()
+            with loading("the MLLM"):
+                self._engine = self._make_engine()
         return self._engine
 
     def _asks(self, policy: Policy) -> bool:

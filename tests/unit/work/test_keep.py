@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
+from coefvq.prefilter.copies import with_copies
 from coefvq.review import library
 from coefvq.settings import Settings
-from coefvq.store import assessments, cases, status, videos
+from coefvq.store import assessments, cases, codec, status, videos
 from coefvq.store.session import Store
-from coefvq.store.tables import VideoRow
+from coefvq.store.tables import CopyMatchRow, VideoRow
 from coefvq.work.keep import Keeper
+from tests.copies_factory import found, put_original
 from tests.store_factory import ANN, EXTRACTOR, result, upload
 
 SHA = "ab" * 32
@@ -33,6 +37,20 @@ def test_signals_and_assessments_are_kept_and_no_case(store: Store) -> None:
         ]
         assert set(cases.counts(session).values()) == {0}
         assert status.totals(session)["videos"] == 0
+
+
+def test_copies_are_kept_as_evidence_and_not_as_matches(store: Store) -> None:
+    """A kept file has no case and no page: nobody could answer on a match of it."""
+    original = put_original(store, "film.mp4")
+    match = found(store, original)
+    first = with_copies(result(SHA).prefilter, [match])
+    keep(store, prefilter=first, copies=(match,))
+    with store.read() as session:
+        (video,) = session.query(VideoRow).all()
+        kept = codec.assessment_from(assessments.of_video(session, video.id)[0])
+        assert kept.scores["reupload"].probability == pytest.approx(match.score)
+        assert "film.mp4" in str(kept.evidence)
+        assert session.query(CopyMatchRow).count() == 0
 
 
 def test_scoring_the_same_file_again_adds_answers_not_videos(store: Store) -> None:

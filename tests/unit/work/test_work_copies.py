@@ -13,9 +13,9 @@ from coefvq.originality.fingerprint import VERSION
 from coefvq.review.uploads import register
 from coefvq.settings import Settings
 from coefvq.store import copies, copy_searches, events, jobs, originals, videos
+from coefvq.store.copy_scores import known
 from coefvq.store.session import Store
 from coefvq.store.tables import JobKind, JobRow, JobState, OriginalRow
-from coefvq.work.copies import known
 from coefvq.work.worker import Worker
 from tests import media_factory
 from tests.copies_factory import found as a_match
