@@ -23,6 +23,7 @@ SAID = {
     "rejected": "Rejected: this pair is not offered again.",
 }
 PUT_AWAY = " The matched footage proves nothing anywhere from now on."
+SCORED_AGAIN = " {} scored again when nobody has a case of it open."
 
 
 class CopyCalls:
@@ -157,10 +158,16 @@ def answered(pairs: Sequence[CopyPair], done: copy_answers.Answered) -> Answer:
     open_ones = [pair.match_id for pair in pairs if pair.answer is None]
     put_away = PUT_AWAY if "do_not_match" in done.added else ""
     return {
-        "said": SAID[done.said] + put_away,
+        "said": SAID[done.said] + put_away + _again(len(done.scored_again)),
         "following": open_ones[0] if rejected and open_ones else None,
         "close": True,
     }
+
+
+def _again(videos: int) -> str:
+    if not videos:
+        return ""
+    return SCORED_AGAIN.format("The video is" if videos == 1 else f"{videos} videos are")
 
 
 def _among(pairs: Sequence[CopyPair], match_id: str) -> CopyPair:
