@@ -2,8 +2,24 @@
 
 from __future__ import annotations
 
+from coefvq.store.tables.api import (
+    ApiKeyRow,
+    ApiRequestRow,
+    CallbackRow,
+    DeliveryRow,
+    SignalRequestRow,
+)
 from coefvq.store.tables.base import Base, new_id, utcnow
 from coefvq.store.tables.human import DecisionRow, DraftRow, EventRow, SkipRow
+from coefvq.store.tables.learning import (
+    GateReportRow,
+    ModelPublicationRow,
+    ShadowScoreRow,
+    SnapshotRow,
+    SnapshotVideoRow,
+    TrainedModelRow,
+    TrainingRunRow,
+)
 from coefvq.store.tables.machine import (
     AssessmentRow,
     ModelVersionRow,
@@ -50,26 +66,34 @@ from coefvq.store.tables.quality import (
     LookState,
 )
 from coefvq.store.tables.queues import NoteRow, QueueRow
+from coefvq.store.tables.upkeep import EventHeadRow, FileRemovalRow
 from coefvq.store.tables.work import CaseRow, CaseState, JobKind, JobRow, JobState, LeaseRow
 
 __all__ = [
     "AlarmRow",
+    "ApiKeyRow",
+    "ApiRequestRow",
     "AppealRow",
     "AssessmentRow",
     "Base",
     "CachedSignalsRow",
+    "CallbackRow",
     "CaseRow",
     "CaseState",
     "CopyAnswerRow",
     "CopyMatchRow",
     "CopySearchRow",
     "DecisionRow",
+    "DeliveryRow",
     "DraftRow",
     "EmbeddingRow",
+    "EventHeadRow",
     "EventRow",
     "ExposureRow",
     "FigureRow",
+    "FileRemovalRow",
     "FirstAnswerRow",
+    "GateReportRow",
     "GoldenRow",
     "HoldRow",
     "JobKind",
@@ -80,6 +104,7 @@ __all__ = [
     "LookRow",
     "LookState",
     "MediaRow",
+    "ModelPublicationRow",
     "ModelVersionRow",
     "NoteRow",
     "OriginalRow",
@@ -90,9 +115,15 @@ __all__ = [
     "RoutingStateRow",
     "SavedFilterRow",
     "ShadowRouteRow",
+    "ShadowScoreRow",
     "SignInRow",
+    "SignalRequestRow",
     "SkipRow",
+    "SnapshotRow",
+    "SnapshotVideoRow",
     "TaxonomyRow",
+    "TrainedModelRow",
+    "TrainingRunRow",
     "TrialRow",
     "UserRow",
     "VerdictRow",

@@ -39,6 +39,12 @@ class JobKind(StrEnum):
     EXPLAIN = "explain"
     FINGERPRINT = "fingerprint"
     FIGURES = "figures"
+    EXPORT = "export"
+    IMPORT = "import"
+    TRAIN = "train"
+    GATE = "gate"
+    SIGNALS = "signals"
+    CALLBACK = "callback"
 
 
 class CaseRow(Base):
@@ -85,7 +91,10 @@ class CaseRow(Base):
 
 
 class JobRow(Base):
-    """Work for a worker. ``progress`` is 0..1, ``note`` one line for people."""
+    """Work for a worker. ``progress`` is 0..1, ``note`` one line for people.
+
+    ``due_at``: nobody takes it before; ``None``: at once.
+    """
 
     __tablename__ = "jobs"
     __table_args__ = (Index("ix_jobs_state_priority_id", "state", "priority", "id"),)
@@ -102,6 +111,7 @@ class JobRow(Base):
     error: Mapped[str | None]
     progress: Mapped[float] = mapped_column(default=0.0)
     note: Mapped[str] = mapped_column(default="")
+    due_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=utcnow)
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]

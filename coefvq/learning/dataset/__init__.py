@@ -1,0 +1,1 @@
+"""From decisions to frozen sets of labelled videos."""
