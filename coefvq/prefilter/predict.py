@@ -10,10 +10,11 @@ import numpy as np
 import torch
 
 from coefvq.domain import Assessment, CheapSignals, PolicyScore, PostedText, Stage, WhyNot
-from coefvq.prefilter.explain import Contributions, picture_contributions, text_contributions
-from coefvq.prefilter.features import Batch, batch, picture_blocks
+from coefvq.prefilter.adjust import PICTURES, TEXT
+from coefvq.prefilter.explain import NO_WORDS, Contributions, Seen, contributions
+from coefvq.prefilter.features import BLOCKS, batch, picture_blocks
 from coefvq.prefilter.model import PICTURE_POLICIES, POLICIES, TEXT_POLICIES
-from coefvq.prefilter.text import Hits, TextRow, counted, joined, text_hits, weigh
+from coefvq.prefilter.text import counted, joined, text_hits, weigh, with_unseen
 from coefvq.prefilter.weights import SHIPPED, Trained, load
 from coefvq.routing.calibration import log_odds
 from coefvq.taxonomy import policies, task
@@ -35,8 +36,9 @@ class Prefilter:
             is_foreign: Whether a text is surely not English; without it nothing counts as foreign.
         """
         self.version = version
-        self.covers: frozenset[str] = frozenset(POLICIES)
+        self.covers: frozenset[str] = frozenset(trained.covers)
         self._trained = trained
+        self._unseen = with_unseen(trained.idf) if trained.adjustments else trained.idf
         self._is_foreign = is_foreign or (lambda text: False)
 
     @classmethod
@@ -68,19 +70,46 @@ class Prefilter:
             calibration, against the average training clip; ``policies`` not covered have none.
         """
         started = time.perf_counter()
-        hits = text_hits(posted)
-        row = weigh(counted(posted, hits), self._trained.idf)
-        pictures = picture_blocks(cheap)
-        inputs = batch([row], [pictures], self._trained.scaling)
+        foreign = bool(text := joined(posted)) and self._is_foreign(text)
+        seen = self._seen(cheap, posted, foreign)
         with torch.no_grad():
-            raw = dict(zip(POLICIES, self._trained.net(inputs)[0].tolist(), strict=True))
-            why = self._not_covered(cheap, posted)
-            moved = self._moved(inputs, hits, row, why)
-        scores = {name: self._score(name, raw, row, why) for name in policies()}
+            raw = self._raw(seen)
+            why = self._not_covered(cheap, seen, foreign)
+            moved = contributions(self._trained, seen)
+        scores = {name: self._score(name, raw, seen, why) for name in policies()}
         spent = (time.perf_counter() - started) * 1000
         return Assessment(
-            Stage.PREFILTER, self.version, scores, contributions=moved, milliseconds=spent
+            Stage.PREFILTER,
+            self.version,
+            scores,
+            contributions=self._told(moved, seen, why),
+            milliseconds=spent,
         )
+
+    def _seen(self, cheap: CheapSignals | None, posted: PostedText, foreign: bool) -> Seen:
+        hits = text_hits(posted)
+        counts = counted(posted, hits)
+        row = weigh(counts, self._trained.idf)
+        adjusted = weigh(counts, self._unseen) if self._trained.adjustments else row
+        inputs = batch([row], [picture_blocks(cheap)], self._trained.scaling)
+        return Seen(hits, row, adjusted, inputs, readable=not (row.empty or foreign))
+
+    def _raw(self, seen: Seen) -> dict[str, float]:
+        """Log-odds before calibration: the network's, with what a refit added."""
+        net = self._trained.net(seen.inputs)[0].tolist()
+        raw = dict(zip(POLICIES, net, strict=True))
+        standard = {
+            name: seen.inputs.blocks[name][0].numpy()
+            if bool(seen.inputs.present[name][0])
+            else None
+            for name in BLOCKS
+        }
+        for name, adjustment in self._trained.adjustments.items():
+            total = adjustment.slope * raw.get(name, 0.0) + adjustment.shift
+            if seen.readable:
+                total += adjustment.text_evidence(seen.adjusted)
+            raw[name] = total + sum(adjustment.block_evidence(standard).values())
+        return raw
 
     def task_probability(self, task_id: str, probabilities: Mapping[str, float]) -> float:
         """The largest covered probability among a task's policies, recalibrated for the task.
@@ -103,34 +132,60 @@ class Prefilter:
             return float(max(found))
         return float(recalibrate(log_odds(max(found))))
 
-    def _not_covered(self, cheap: CheapSignals | None, posted: PostedText) -> dict[str, WhyNot]:
+    def _not_covered(
+        self, cheap: CheapSignals | None, seen: Seen, foreign: bool
+    ) -> dict[str, WhyNot]:
         """By policy, why it cannot be answered for this video."""
-        why = {name: WhyNot.NOT_TRAINED for name in policies() if name not in POLICIES}
+        dark = None
         if cheap is None:
-            why |= dict.fromkeys(PICTURE_POLICIES, WhyNot.NO_MEDIA)
+            dark = WhyNot.NO_MEDIA
         elif cheap.frame_embeddings is None or not len(cheap.frame_embeddings):
-            why |= dict.fromkeys(PICTURE_POLICIES, WhyNot.NO_FRAMES)
-        if (text := joined(posted)) and self._is_foreign(text):
-            why |= dict.fromkeys(TEXT_POLICIES, WhyNot.LANGUAGE_NOT_COVERED)
+            dark = WhyNot.NO_FRAMES
+        why = {}
+        for name in policies():
+            found = self._reason(name, dark, seen, foreign)
+            if found is not None:
+                why[name] = found
         return why
 
+    def _reason(self, name: str, dark: WhyNot | None, seen: Seen, foreign: bool) -> WhyNot | None:
+        if name not in self.covers:
+            return WhyNot.NOT_TRAINED
+        needs = self._needs(name)
+        if TEXT in needs and foreign:
+            return WhyNot.LANGUAGE_NOT_COVERED
+        # whoever reads both answers from the side that is there
+        if PICTURES in needs and (needs == {PICTURES} or seen.row.empty):
+            return dark
+        return None
+
+    def _needs(self, name: str) -> frozenset[str]:
+        """The side that a policy cannot be answered without; both: one of them."""
+        if name in TEXT_POLICIES:
+            return frozenset({TEXT})
+        if name in PICTURE_POLICIES:
+            return frozenset({PICTURES})
+        return self._trained.adjustments[name].reads
+
+    def _wordless(self, name: str, seen: Seen) -> bool:
+        return seen.row.empty and self._needs(name) == {TEXT}
+
     def _score(
-        self, name: str, raw: Mapping[str, float], row: TextRow, why: Mapping[str, str]
+        self, name: str, raw: Mapping[str, float], seen: Seen, why: Mapping[str, WhyNot]
     ) -> PolicyScore:
         if name in why:
             return PolicyScore(name, None, covered=False, why_not=why[name])
-        if name in TEXT_POLICIES and row.empty:
+        if self._wordless(name, seen):
             return PolicyScore(name, self._trained.without_text[name])
         probability = float(self._trained.calibration[name](raw[name]))
         return PolicyScore(name, float(np.clip(probability, 1e-4, 1 - 1e-4)))
 
-    def _moved(
-        self, inputs: Batch, hits: Hits, row: TextRow, why: Mapping[str, str]
+    def _told(
+        self, moved: Mapping[str, Contributions], seen: Seen, why: Mapping[str, WhyNot]
     ) -> dict[str, Contributions]:
-        found = picture_contributions(self._trained, inputs)
-        if row.empty:
-            found |= {name: (("no title and no caption", 0.0),) for name in TEXT_POLICIES}
-        else:
-            found |= text_contributions(self._trained, hits, row)
         known = policies()
-        return {name: parts for name, parts in found.items() if name in known and name not in why}
+        return {
+            name: NO_WORDS if self._wordless(name, seen) else parts
+            for name, parts in moved.items()
+            if name in known and name not in why
+        }

@@ -217,3 +217,29 @@ def fit_idf(texts: Iterable[TextCounts]) -> NDArray[np.float32]:
         count += 1
     idf = np.log((1 + count) / (1 + seen)) + 1
     return np.where(seen > 0, idf, 0.0).astype(np.float32)
+
+
+def with_unseen(idf: NDArray[np.floating]) -> NDArray[np.float32]:
+    """The same weights, with that of an n-gram in no text where nothing is known of a bucket.
+
+    A refit learns words that its parent never met. log((1 + n) / (1 + 0)) + 1 is the largest
+    weight, that of one text, plus log 2.
+    """
+    table = np.asarray(idf, dtype=np.float32)
+    known = table > 0
+    most = float(table.max()) + math.log(2) if known.any() else 1.0
+    return np.where(known, table, np.float32(most)).astype(np.float32)
+
+
+def texts_with(idf: NDArray[np.floating]) -> tuple[NDArray[np.float64], float]:
+    """In how many texts each bucket stood when ``idf`` was fitted, and how many texts those were.
+
+    The inverse of ``fit_idf``; as exact as the weights were stored (float16: about 1 %).
+    """
+    table = np.asarray(idf, dtype=np.float64)
+    known = table > 0
+    if not known.any():
+        return np.zeros(len(table)), 0.0
+    rarest = math.exp(float(table[known].max()) - 1) * 2
+    counts = np.where(known, rarest / np.exp(table - 1) - 1, 0.0)
+    return np.maximum(counts, 0.0), rarest - 1

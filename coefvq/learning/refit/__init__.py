@@ -1,0 +1,1 @@
+"""Refit of the prefilter: what people decided becomes an adjustment of the model that they saw."""
