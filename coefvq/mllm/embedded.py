@@ -22,7 +22,7 @@ from coefvq.media.limits import MediaLimits
 from coefvq.mllm.backend import IsForeign, MllmInput
 from coefvq.mllm.fused.configuration import TEXT_MODALITIES
 from coefvq.mllm.fused.items import FusedItem
-from coefvq.mllm.fused.readout import PARTS
+from coefvq.mllm.fused.readout import PARTS, PolicyReadout
 from coefvq.mllm.fused.reasons.lines import item_lines
 from coefvq.mllm.fused.reasons.rationale import Case, explain, likeliest, write_rationale
 from coefvq.mllm.fused.reasons.shown import Shown
@@ -120,7 +120,7 @@ class EmbeddedMllm:
         """Score every policy of the taxonomy; what cannot be answered is not covered."""
         started = time.perf_counter()
         fused = self.fused_item(item)
-        why_not = self._why_not(item, fused)
+        why_not = unanswerable(self._shipped.readout.policies, item, fused, self._is_foreign)
         scores = {name: _not_covered(name, WhyNot.NOT_TRAINED) for name in taxonomy.policies()}
         known = {name: why for name, why in why_not.items() if name in scores}
         scores |= {name: _not_covered(name, reason) for name, reason in known.items()}
@@ -129,7 +129,9 @@ class EmbeddedMllm:
             return self._assessment(scores, started)
         scored = self._score(item, fused)
         for name in asked:
-            scores[name] = PolicyScore(name, scored.probability[name], label_mass=scored.mass[name])
+            scores[name] = PolicyScore(
+                name, scored.probability[name], label_mass=scored.mass.get(name)
+            )
         return self._assessment(scores, started, scored, asked)
 
     def explain(self, item: MllmInput, assessment: Assessment) -> Rationale:
@@ -158,18 +160,7 @@ class EmbeddedMllm:
 
     def fused_item(self, item: MllmInput) -> FusedItem:
         """What the model is given of a video."""
-        pictures = pictures_if_any(item.info, self._limits)
-        signals = item.expensive
-        return FusedItem(
-            posted=item.posted,
-            speech=signals.speech if signals.speech_understood is not False else None,
-            screen_text=signals.screen_text,
-            frames=None if pictures is None else list(pictures.frames),
-            frame_times_s=None if pictures is None else pictures.times_s,
-            sound_states=_finite(signals.sound_states),
-            states_per_second=SOUND_STATES_PER_SECOND,
-            motion=signals.motion,
-        )
+        return fused_item(item, self._limits)
 
     def _score(self, item: MllmInput, fused: FusedItem) -> Scored:
         """Score a video; words that speak to a machine cannot lower what it gets."""
@@ -193,27 +184,6 @@ class EmbeddedMllm:
         ]
         return {name: np.array([row.probability[name] for row in rows]) for name in self.covers}
 
-    def _why_not(self, item: MllmInput, fused: FusedItem) -> dict[str, str]:
-        """Policies that this video cannot be scored for, with the reason."""
-        texts = {name: text for name, text in _texts(fused).items() if text.strip()}
-        no_text = self._no_text(item, texts)
-        no_picture = None if fused.frames or fused.motion is not None else WhyNot.NO_FRAMES
-        found = {}
-        for name, readout in self._shipped.readout.policies.items():
-            reason = no_text if set(readout.needs) <= set(TEXT_MODALITIES) else no_picture
-            if reason is not None:
-                found[name] = str(reason)
-        return found
-
-    def _no_text(self, item: MllmInput, texts: Mapping[str, str]) -> WhyNot | None:
-        if item.expensive.speech_understood is False:
-            return WhyNot.SPEECH_NOT_UNDERSTOOD
-        if not any(sanitise(text) for text in texts.values()):
-            return WhyNot.NOTHING_TO_READ
-        if self._is_foreign and any(map(self._is_foreign, texts.values())):
-            return WhyNot.LANGUAGE_NOT_COVERED
-        return None
-
     def _assessment(
         self,
         scores: dict[str, PolicyScore],
@@ -235,6 +205,50 @@ class EmbeddedMllm:
             milliseconds=(time.perf_counter() - started) * 1000.0,
             tokens_in=scored.tokens if scored else 0,
         )
+
+
+def fused_item(item: MllmInput, limits: MediaLimits) -> FusedItem:
+    """What the model is given of a video."""
+    pictures = pictures_if_any(item.info, limits)
+    signals = item.expensive
+    return FusedItem(
+        posted=item.posted,
+        speech=signals.speech if signals.speech_understood is not False else None,
+        screen_text=signals.screen_text,
+        frames=None if pictures is None else list(pictures.frames),
+        frame_times_s=None if pictures is None else pictures.times_s,
+        sound_states=_finite(signals.sound_states),
+        states_per_second=SOUND_STATES_PER_SECOND,
+        motion=signals.motion,
+    )
+
+
+def unanswerable(
+    readouts: Mapping[str, PolicyReadout],
+    item: MllmInput,
+    fused: FusedItem,
+    is_foreign: IsForeign | None,
+) -> dict[str, str]:
+    """Policies that a video cannot be scored for, with the reason."""
+    no_text = _no_text(item, fused, is_foreign)
+    no_picture = None if fused.frames or fused.motion is not None else WhyNot.NO_FRAMES
+    found = {}
+    for name, readout in readouts.items():
+        reason = no_text if set(readout.needs) <= set(TEXT_MODALITIES) else no_picture
+        if reason is not None:
+            found[name] = str(reason)
+    return found
+
+
+def _no_text(item: MllmInput, fused: FusedItem, is_foreign: IsForeign | None) -> WhyNot | None:
+    texts = {name: text for name, text in _texts(fused).items() if text.strip()}
+    if item.expensive.speech_understood is False:
+        return WhyNot.SPEECH_NOT_UNDERSTOOD
+    if not any(sanitise(text) for text in texts.values()):
+        return WhyNot.NOTHING_TO_READ
+    if is_foreign and any(map(is_foreign, texts.values())):
+        return WhyNot.LANGUAGE_NOT_COVERED
+    return None
 
 
 def _finite(states: NDArray[np.float16] | None) -> NDArray[np.float16] | None:
@@ -261,7 +275,7 @@ def _highest(scored: Scored, others: Sequence[Scored]) -> Scored:
     return Scored(
         {name: one.probability[name] for name, one in best.items()},
         {name: one.terms[name] for name, one in best.items()},
-        {name: one.mass[name] for name, one in best.items()},
+        {name: one.mass[name] for name, one in best.items() if name in one.mass},
         scored.tokens,
     )
 

@@ -8,6 +8,7 @@ OpenAI-compatible server).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from coefvq.errors import SettingsError, did_you_mean
@@ -74,12 +75,16 @@ def _split(url: str) -> SplitResult:
     return parts
 
 
-def load_backend(settings: Settings, *, is_foreign: IsForeign | None = None) -> MllmBackend:
+def load_backend(
+    settings: Settings, *, is_foreign: IsForeign | None = None, folder: Path | None = None
+) -> MllmBackend:
     """Load the backend that ``settings.mllm`` names.
 
     Args:
         is_foreign: Says whether a text is surely not English. Without it no text is refused
             for its language; an endpoint's model reads whatever languages it knows.
+        folder: Of the embedded model's checkpoint; ``None``: the one that is shipped. Other
+            profiles have models of their own and pass it over.
 
     Raises:
         SettingsError: For an unknown profile, or one that this environment cannot run.
@@ -101,4 +106,5 @@ def load_backend(settings: Settings, *, is_foreign: IsForeign | None = None) -> 
         threads=settings.threads,
         limits=MediaLimits.from_settings(settings),
         is_foreign=is_foreign,
+        **({} if folder is None else {"folder": folder}),
     )

@@ -45,7 +45,8 @@ def sanitise(text: str, reserved: Iterable[str] = ()) -> str:
     """
     text = _bounded(text)
     text = as_displayed(unicodedata.normalize("NFKC", html.unescape(text)))
-    text = "".join(_visible(character) for character in text)
+    if not (text.isascii() and text.isprintable()):  # plain text has nothing to hide
+        text = "".join(_visible(character) for character in text)
     text = _without_control_tokens(text)
     text = _without_slot_lines(text, tuple(sorted(reserved)))
     text = _RUN.sub(lambda match: match.group(1) * _REPEATS, text)

@@ -13,7 +13,8 @@ from coefvq.mllm.fused.configuration import MODALITIES
 from coefvq.mllm.fused.items import FusedItem
 
 _SENSES = ("visual", "sound", "motion")
-_SENSE_RATE, _TEXT_RATE = 0.2, 0.1
+SENSE_RATE, TEXT_RATE = 0.2, 0.1
+"""Probabilities with which a sense and a place of words is lost."""
 
 
 def drawn_dropout(example: Example, seed: int) -> frozenset[str]:
@@ -52,7 +53,7 @@ def has(item: FusedItem, name: str) -> bool:
 
 
 def _rate(name: str) -> float:
-    return _SENSE_RATE if name in _SENSES else _TEXT_RATE
+    return SENSE_RATE if name in _SENSES else TEXT_RATE
 
 
 def _needed(example: Example, chance: random.Random) -> set[str]:

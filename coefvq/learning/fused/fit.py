@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from coefvq.errors import TrainingStopped
 from coefvq.learning.clock import Clock, Progress
 
 _HEADS = ("late.", "head.", "combination.")
@@ -51,11 +52,14 @@ def fit(
     seed: int,
     what: str,
     progress: Progress,
+    after: Callable[[int, float], None] | None = None,
 ) -> dict[str, Tensor]:
     """Train ``parameters`` in place over the steps, or take up a half-done or finished run.
 
     Args:
         place: File of the finished tensors; ``.partial`` beside it holds a half-done run.
+        after: Told how many steps are done and the mean loss; may end the training by raising
+            ``TrainingStopped``, after which a later call goes on from this step.
 
     Returns:
         The trained tensors by name.
@@ -77,11 +81,20 @@ def fit(
         optimiser.step()
         mean = 0.95 * mean + 0.05 * float(loss.detach()) if number else float(loss.detach())
         clock.tick(f"loss {mean:.3f}")
+        try:
+            (after or _nothing)(number + 1, mean)
+        except TrainingStopped:
+            _keep(partial, number + 1, parameters, optimiser)
+            raise
         if number % _SAVE_EVERY == _SAVE_EVERY - 1:
             _keep(partial, number + 1, parameters, optimiser)
     save_atomically(place, copied(parameters))
     partial.unlink(missing_ok=True)
     return copied(parameters)
+
+
+def _nothing(_: int, __: float) -> None:
+    return None
 
 
 def _optimiser(parameters: Mapping[str, nn.Parameter], rates: Rates) -> torch.optim.Optimizer:

@@ -124,6 +124,7 @@ def save_readout(readout: Readout, folder: Path) -> None:
     details: dict[str, Any] = {}
     for name, one in readout.policies.items():
         tensors |= {f"{name}.{key}": value for key, value in _tensors(one).items()}
+        tensors[f"{name}.joint"] = _joint(one)
         details[name] = {
             "weights": dict(zip(PARTS, one.weights, strict=True)),
             "intercept": one.intercept,
@@ -140,6 +141,13 @@ def save_readout(readout: Readout, folder: Path) -> None:
         "facts": readout.facts,
     }
     (folder / DETAILS).write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
+
+
+def _joint(one: PolicyReadout) -> torch.Tensor:
+    """Weights, intercept and biases, float64: so the tensors' hash names the calibration too."""
+    words = 0.0 if one.words is None else one.words.bias
+    numbers = [*one.weights, one.intercept, one.states.bias, words]
+    return torch.tensor(numbers, dtype=torch.float64)
 
 
 def _tensors(one: PolicyReadout) -> dict[str, torch.Tensor]:
@@ -190,7 +198,11 @@ def _policy(row: Mapping[str, Any], tensors: Mapping[str, torch.Tensor], name: s
     if row["biases"]["words"] is not None:
         words = WordHead(array("words.idf"), array("words.weight"), float(row["biases"]["words"]))
     shares = tuple(float(row["weights"][part]) for part in PARTS)
-    return PolicyReadout(shares, float(row["intercept"]), states, words, tuple(row["needs"]))
+    found = PolicyReadout(shares, float(row["intercept"]), states, words, tuple(row["needs"]))
+    joint = tensors.get(f"{name}.joint")  # missing in readouts of before
+    if joint is not None and not torch.equal(joint, _joint(found)):
+        raise ValueError(f"the calibration of {name} was changed")
+    return found
 
 
 def joined_version(hashes: Sequence[str]) -> str:

@@ -32,7 +32,7 @@ class Scored:
     Attributes:
         probability: 0..1, calibrated.
         terms: The summands (4,) of the log-odds, in the order of ``readout.PARTS``.
-        mass: 0..1, next-token probability on the label tokens.
+        mass: 0..1, next-token probability on the label tokens; only of policies with a slot.
         tokens: Of the prompt.
     """
 
@@ -139,19 +139,16 @@ class FusedScorer:
     def _read(self, item: FusedItem, state: Lower, output: Any, row: int) -> Scored:
         states, counted = pooled_states(state), count_words(words_of(item))
         probability, terms, mass = {}, {}, {}
-        for column, name in enumerate(self.model.config.policies or ()):
-            readout = self.readout.policies.get(name)
-            if readout is None:
-                continue
-            parts = readout.parts(
-                float(output.label_logits[row, column]),
-                float(output.fused_logits[row, column]),
-                states,
-                counted,
-            )
+        columns = {name: at for at, name in enumerate(self.model.config.policies or ())}
+        for name, readout in self.readout.policies.items():
+            slot = (0.0, 0.0)  # a policy that a fine-tune added is read from states and words
+            if name in columns:
+                at = (row, columns[name])
+                slot = (float(output.label_logits[at]), float(output.fused_logits[at]))
+                mass[name] = float(output.label_mass[at])
+            parts = readout.parts(*slot, states, counted)
             probability[name] = float(readout.probability(parts))
             terms[name] = readout.terms(parts)
-            mass[name] = float(output.label_mass[row, column])
         return Scored(probability, terms, mass, len(state.labels))
 
 

@@ -11,6 +11,8 @@ from coefvq.errors import ModelError
 from coefvq.mllm.base import converted_hash, ensure_base
 from coefvq.mllm.decoder import best_dtype
 from coefvq.mllm.fused.assemble import assemble
+from coefvq.mllm.fused.modeling import FusedForConditionalGeneration
+from coefvq.mllm.fused.processing import FusedProcessor
 from coefvq.mllm.fused.readout import Readout, joined_version, load_readout
 from coefvq.mllm.fused.scorer import FusedScorer
 from coefvq.mllm.fused.trained import (
@@ -68,6 +70,19 @@ def load_scorer(shipped: Shipped, cache_dir: Path, threads: int = 0) -> FusedSco
     """
     if threads:
         torch.set_num_threads(threads)
+    model, processor = load_model(shipped, cache_dir)
+    merge_lora(model)
+    return FusedScorer(model, processor, shipped.readout)
+
+
+def load_model(
+    shipped: Shipped, cache_dir: Path
+) -> tuple[FusedForConditionalGeneration, FusedProcessor]:
+    """The model as it was trained, adapters apart, with its processor.
+
+    Raises:
+        ModelError: If bases are missing or are not those of the training.
+    """
     base = ensure_base(cache_dir)
     check_bases(shipped.parts, installed_bases(base))
     parts, config, tensors = read_trained(shipped.folder)
@@ -83,13 +98,12 @@ def load_scorer(shipped: Shipped, cache_dir: Path, threads: int = 0) -> FusedSco
     if parts.lora is not None:
         add_lora(model, parts.lora)
     load_trained(model, tensors)
-    merge_lora(model)
     if processor.writer.layout != layout:
         raise ModelError(
             f"The fused model in {shipped.folder} was trained with another prompt layout. "
             "Train it again with `coefvq train mllm`, or reinstall coefvq."
         )
-    return FusedScorer(model, processor, shipped.readout)
+    return model, processor
 
 
 def installed_bases(base: Path) -> dict[str, str]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,15 +84,27 @@ def add_lora(model: FusedForConditionalGeneration, sizes: LoraSizes) -> None:
             parameter.data = parameter.data.float()
 
 
-def merge_lora(model: FusedForConditionalGeneration) -> None:
-    """Add the adapters to the weights they adapt and take them off."""
+def merge_lora(model: FusedForConditionalGeneration, below: int | None = None) -> None:
+    """Add the adapters to the weights they adapt and take them off.
+
+    Args:
+        below: Only those of layers below this one; ``None``: all.
+    """
     from peft.tuners.lora import LoraLayer
 
     for name, module in list(model.language_model.named_modules()):
         if isinstance(module, LoraLayer) and isinstance(module, nn.Module):
+            if below is not None and layer_of(name) >= below:
+                continue
             module.merge()
             parent, _, child = name.rpartition(".")
             setattr(model.language_model.get_submodule(parent), child, module.get_base_layer())
+
+
+def layer_of(name: str) -> int:
+    """Number of the layer that a module or parameter belongs to; -1 outside of all layers."""
+    found = re.search(r"\blayers\.(\d+)\.", name)
+    return int(found[1]) if found else -1
 
 
 def trained_parameters(
@@ -107,17 +120,31 @@ def trained_state(model: FusedForConditionalGeneration) -> dict[str, Tensor]:
     """Tensors of a checkpoint: trained parameters and measured buffers, detached, on the CPU."""
     named = dict(trained_parameters(model))
     buffers = {n: b for n, b in model.named_buffers() if n.startswith("late.scale_motion.")}
+    return as_saved({**named, **buffers})
+
+
+def as_saved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors by name as a checkpoint holds them, copied."""
     state = {}
-    for name, value in (*named.items(), *buffers.items()):
+    for name, value in tensors.items():
         kind = torch.float32 if name.startswith(_EXACT) else torch.float16
         state[name.replace(".default", "")] = value.detach().to("cpu", kind).contiguous()
     return state
 
 
-def save_trained(model: FusedForConditionalGeneration, parts: TrainedParts, folder: Path) -> None:
-    """Write both files; a half-written pair is noticed on loading by its hash."""
+def save_trained(
+    model: FusedForConditionalGeneration,
+    parts: TrainedParts,
+    folder: Path,
+    state: Mapping[str, Tensor] | None = None,
+) -> None:
+    """Write both files; a half-written pair is noticed on loading by its hash.
+
+    Args:
+        state: The tensors, where the model no longer holds all of them; ``None``: the model's.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    save_file(trained_state(model), folder / TENSORS)
+    save_file(trained_state(model) if state is None else dict(state), folder / TENSORS)
     details = {
         "format": FORMAT,
         "tensors_sha256": file_hash(folder / TENSORS),

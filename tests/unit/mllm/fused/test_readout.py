@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -123,6 +124,15 @@ def test_saving_the_same_twice_gives_the_same_version(tmp_path):
     assert joined_version([a, b]) == joined_version([a, b]) != joined_version([a, c])
 
 
+def test_another_calibration_is_another_version(tmp_path):
+    one = tiny_backend.readout()
+    policies = {k: replace(v, intercept=v.intercept + 1e-9) for k, v in one.policies.items()}
+    save_readout(one, tmp_path / "a")
+    save_readout(replace(one, policies=policies), tmp_path / "b")
+    a, b = (load_readout(tmp_path / name).tensors_sha256 for name in "ab")
+    assert a != b
+
+
 def _edit(folder, change) -> None:
     details = json.loads((folder / DETAILS).read_text())
     change(details)
@@ -149,6 +159,9 @@ DAMAGE = {
     ),
     "other sizes": lambda folder: _edit(
         folder, lambda d: d["policies"]["violence"].update(inputs=[["visual", 7]])
+    ),
+    "calibration changed": lambda folder: _edit(
+        folder, lambda d: d["policies"]["violence"].update(intercept=0.2)
     ),
     "policies as a list": lambda folder: _edit(folder, lambda d: d.update(policies=[1])),
 }

@@ -16,6 +16,7 @@ from coefvq.mllm.fused.trained import (
     TrainedParts,
     add_lora,
     check_bases,
+    layer_of,
     load_trained,
     merge_lora,
     read_trained,
@@ -117,6 +118,15 @@ def test_merging_keeps_what_the_model_computes(batch):
     assert set(model.state_dict()) == names
     after = model.score(**batch)
     assert torch.allclose(after.slot_logits, before.slot_logits, atol=1e-4)
+
+
+def test_the_lower_half_alone_can_be_merged(batch):
+    model = trained_model()
+    before = model.score(**batch)
+    merge_lora(model, below=1)
+    left = {layer_of(name) for name, _ in model.named_parameters() if "lora_" in name}
+    assert left == {1} and layer_of("head.weight") == -1
+    assert torch.allclose(model.score(**batch).slot_logits, before.slot_logits, atol=1e-4)
 
 
 def test_a_merged_model_is_an_ordinary_one(tmp_path, batch):

@@ -1,0 +1,1 @@
+"""Fine-tuning of the embedded MLLM from a snapshot of corrections."""
