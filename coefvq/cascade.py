@@ -35,6 +35,7 @@ from coefvq.domain import (
     PostedText,
     RouteName,
     ShadowRoute,
+    Stage,
     TaskResult,
     WhyNot,
 )
@@ -91,6 +92,7 @@ class Cascade:
         cls,
         settings: Settings | None = None,
         routing: Mapping[str, RoutingPolicy] | None = None,
+        models: Mapping[Stage, Path] | None = None,
     ) -> Cascade:
         """Load both stages as the settings say. The MLLM's weights load at its first call.
 
@@ -98,6 +100,8 @@ class Cascade:
             routing: Routing policies in force, by task; the settings' entropy rule for the rest.
                 Budgets and limits are kept in memory, and no audit is drawn, until
                 ``cascade.routing.remember`` names a store.
+            models: Folders of models in place of those that come with the project, by stage. The
+                MLLM's is passed over where the settings name another backend.
 
         Raises:
             ModelError: If weights are missing or damaged, with the command that mends it.
@@ -107,18 +111,24 @@ class Cascade:
         settings = settings or load_settings()
         limits = MediaLimits.from_settings(settings)
         router = Router.from_settings(settings)
-        prefilter = Prefilter.load(threads=settings.threads, is_foreign=is_foreign)
+        folders = models or {}
+        prefilter = load_prefilter(settings, folders.get(Stage.PREFILTER))
         for policy in (routing or {}).values():
             refuse_unknown_features(policy, known_features(prefilter.covers))
         router.use(routing or {})
         return cls(
             prefilter=prefilter,
-            mllm=load_backend(settings, is_foreign=is_foreign),
+            mllm=load_mllm(settings, folders.get(Stage.MLLM)),
             cheap=CheapExtractor(threads=settings.threads, limits=limits),
             expensive=ExpensiveExtractor(threads=settings.threads, limits=limits),
             routing=router,
             limits=limits,
         )
+
+    def use(self, prefilter: Prefilter | None = None, mllm: MllmBackend | None = None) -> None:
+        """Serve other models from the next video on; ``None``: the one that serves stays."""
+        self.prefilter = prefilter or self.prefilter
+        self.mllm = mllm or self.mllm
 
     def assess(
         self,
@@ -325,6 +335,26 @@ class Cascade:
             rationale = self.mllm.explain(item, result.mllm)
         explained = replace(result.mllm, rationale=rationale, evidence=rationale.evidence)
         return replace(result, mllm=explained, cost=ledger.cost())
+
+
+def load_prefilter(settings: Settings, folder: Path | None = None) -> Prefilter:
+    """The prefilter as the cascade uses it: the shipped one, or that of a folder.
+
+    Raises:
+        ModelError: If weights are missing or damaged.
+    """
+    where = {} if folder is None else {"folder": folder}
+    return Prefilter.load(threads=settings.threads, is_foreign=is_foreign, **where)
+
+
+def load_mllm(settings: Settings, folder: Path | None = None) -> MllmBackend:
+    """The MLLM that the settings name; of a folder where that is the embedded one.
+
+    Raises:
+        ModelError: If weights are missing or damaged.
+        SettingsError: For a profile that this environment cannot run.
+    """
+    return load_backend(settings, is_foreign=is_foreign, folder=folder)
 
 
 def _mllm_input(

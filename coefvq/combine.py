@@ -21,6 +21,7 @@ from coefvq.domain import (
     Verdict,
     WhyNot,
 )
+from coefvq.routing.combination import Combination
 
 
 class Recalibrated(Protocol):
@@ -37,13 +38,22 @@ GAP_REASONS = frozenset(
 VERDICTS = {RouteName.AUTO_PASS: Verdict.OK, RouteName.AUTO_FLAG: Verdict.VIOLATION}
 
 
-def final_score(policy: str, first: Assessment, second: Assessment | None) -> FinalScore:
+def final_score(
+    policy: str,
+    first: Assessment,
+    second: Assessment | None,
+    combinations: Mapping[str, Combination] | None = None,
+) -> FinalScore:
     """Both stages' answers combined where both have one, else the one there is.
 
     Each is right where the other is not: how much each counts was fitted on held-out answers of
     these two model versions (``combinations``). Where the MLLM found text or speech that it
     cannot follow, the policy counts as judged by nobody, whatever the prefilter thought of the
     caption alone.
+
+    Args:
+        combinations: By policy, in place of what is known of these versions: for a pair of models
+            that is only tried out.
     """
     one = first.scores.get(policy)
     two = second.scores.get(policy) if second else None
@@ -54,18 +64,25 @@ def final_score(policy: str, first: Assessment, second: Assessment | None) -> Fi
         return FinalScore(policy, p1, None, None, False, why_two)
     final = p2 if p2 is not None else p1
     if p1 is not None and p2 is not None and second is not None:
-        combine = combination_of(policy, first.model_version, second.model_version)
+        if combinations is None:
+            combine = combination_of(policy, first.model_version, second.model_version)
+        else:
+            combine = combinations.get(policy, MLLM_ALONE)
         final = p2 if combine == MLLM_ALONE else float(combine(p1, p2))
     why_not = None if final is not None else (why_one or why_two or WhyNot.NOT_TRAINED)
     return FinalScore(policy, p1, p2, final, final is not None, why_not)
 
 
 def final_scores(
-    task: str, first: Assessment, second: Assessment | None = None
+    task: str,
+    first: Assessment,
+    second: Assessment | None = None,
+    combinations: Mapping[str, Combination] | None = None,
 ) -> dict[str, FinalScore]:
-    """Final scores of a task's policies, in their order."""
+    """Final scores of a task's policies, in their order; see ``final_score``."""
     return {
-        policy.id: final_score(policy.id, first, second) for policy in taxonomy.task(task).policies
+        policy.id: final_score(policy.id, first, second, combinations)
+        for policy in taxonomy.task(task).policies
     }
 
 

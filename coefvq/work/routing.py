@@ -185,7 +185,7 @@ def learnt_in_force(session: Session, versions: Mapping[str, str]) -> dict[str, 
 
 def policies_without_keeping(settings: Settings) -> dict[str, RoutingPolicy]:
     """What is in force, for a call that keeps nothing: no store is made where there is none."""
-    if not _store_is_there(settings):
+    if not store_is_there(settings):
         return {}
     with open_store(settings.url) as store:
         return policies_in_force(store)
@@ -197,13 +197,13 @@ def learn_without_keeping(settings: Settings, router: Router) -> None:
     Raises:
         RoutingError: A state cannot be read.
     """
-    if not _store_is_there(settings):
+    if not store_is_there(settings):
         return
     with open_store(settings.url) as store, store.read() as session:
         router.learn(learnt_in_force(session, routing_policies.versions_in_force(session)))
 
 
-def _store_is_there(settings: Settings) -> bool:
+def store_is_there(settings: Settings) -> bool:
     file = make_url(settings.url).database
     return not settings.url.startswith("sqlite") or bool(file and Path(file).is_file())
 

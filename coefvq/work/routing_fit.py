@@ -91,7 +91,7 @@ def fit(
     require(actor, Permission.LEAD)
     taxonomy.task(task)
     request = wanted.request()
-    known = prefilter or Recalibration.shipped()
+    known = prefilter or Recalibration.in_force(store, settings)
     read = routing_rows.read(store, settings, task, known, patience_s)
     if read.missing:
         return Reading(read.share)

@@ -53,7 +53,7 @@ def replay(
         version: A kept version or ``SETTINGS``.
         fresh: Only cases decided after the version was made: it cannot have been fitted on them.
         patience_s: How long to read history that is not read yet.
-        prefilter: The one in use; by default the one that comes with the project.
+        prefilter: The one in use; by default the one in force.
 
     Raises:
         NotAllowed: The actor is no lead.
@@ -63,7 +63,7 @@ def replay(
     require(actor, Permission.LEAD)
     pair = _pair(store, settings, task, version)
     read = routing_rows.read(
-        store, settings, task, prefilter or Recalibration.shipped(), patience_s
+        store, settings, task, prefilter or Recalibration.in_force(store, settings), patience_s
     )
     if read.missing:
         return Reading(read.share)
@@ -85,7 +85,9 @@ def diff_csv(
     """Every case that would move, as lines of a CSV. Raises as ``replay`` does, at once."""
     require(actor, Permission.LEAD)
     pair = _pair(store, settings, task, version)
-    rows = routing_rows.read(store, settings, task, prefilter or Recalibration.shipped()).rows
+    rows = routing_rows.read(
+        store, settings, task, prefilter or Recalibration.in_force(store, settings)
+    ).rows
     found = _Found.of(rows, pair, fresh)
     with store.read() as session:
         cases = found.cases(session, found.moved())
