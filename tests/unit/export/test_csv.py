@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import csv
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-
-import pytest
 
 from coefvq import taxonomy
 from coefvq.domain import RouteName
 from coefvq.export.cells import unguard
 from coefvq.export.corrections import COLUMNS
-from coefvq.export.csv import export_csv
-from coefvq.export.pseudonyms import by_name, pseudonyms
-from coefvq.review import decide, queue
+from coefvq.export.pseudonyms import pseudonyms
+from coefvq.export.run import Report
+from coefvq.review import decide
+from coefvq.review.priority import of
 from coefvq.review.views import DecisionForm
 from coefvq.settings import Settings
+from coefvq.store import cases, results, videos
 from coefvq.store.session import Store
-from tests.store_factory import ANN, BOB, route, scored
+from tests.store_factory import ANN, BOB, result, route, scored
+from tests.unit.export.library import export, rows_of, submit
 
 PROMISED = (
     "video_id,video_sha256,path,title,task,policy,label,machine_label,machine_probability,stage,"
@@ -30,19 +31,12 @@ REMOVE = DecisionForm(
 )
 
 
-def submit(store: Store, settings: Settings, case_id: str, form: DecisionForm, actor=ANN) -> None:  # type: ignore[no-untyped-def]
-    lease = queue.open_case(store, settings, actor, case_id).lease
-    assert lease is not None and lease.token is not None
-    decide.submit(store, settings, actor, case_id, lease.token, form)
+def made(store: Store, settings: Settings, folder: Path, names: bool = True) -> Report:
+    return export(store, settings, folder, "csv", names=names)
 
 
-def rows_of(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def exported(store: Store, tmp_path: Path) -> dict[str, dict[str, str]]:
-    export_csv(store, tmp_path / "out", naming=by_name)
+def exported(store: Store, settings: Settings, tmp_path: Path) -> dict[str, dict[str, str]]:
+    made(store, settings, tmp_path / "out")
     return {row["policy"]: row for row in rows_of(tmp_path / "out" / "corrections.csv")}
 
 
@@ -50,14 +44,14 @@ def test_the_columns_are_the_promised_ones(
     store: Store, settings: Settings, tmp_path: Path
 ) -> None:
     submit(store, settings, scored(store, settings)["icd"], REMOVE)
-    export_csv(store, tmp_path, naming=by_name)
+    made(store, settings, tmp_path)
     head = (tmp_path / "corrections.csv").read_text().splitlines()[0]
     assert head == PROMISED == ",".join(COLUMNS)
 
 
 def test_a_decision_is_one_row_a_policy(store: Store, settings: Settings, tmp_path: Path) -> None:
     submit(store, settings, scored(store, settings, title="a clip")["icd"], REMOVE)
-    rows = exported(store, tmp_path)
+    rows = exported(store, settings, tmp_path)
     assert list(rows) == [policy.id for policy in taxonomy.task("icd").policies]
     hate = rows["hate_harassment"]
     assert (hate["label"], hate["machine_label"], hate["machine_probability"]) == (
@@ -76,7 +70,7 @@ def test_what_no_model_covers_has_no_machine_answer(
     store: Store, settings: Settings, tmp_path: Path
 ) -> None:
     submit(store, settings, scored(store, settings)["icd"], REMOVE)
-    sexual = exported(store, tmp_path)["sexual"]
+    sexual = exported(store, settings, tmp_path)["sexual"]
     assert (sexual["machine_label"], sexual["machine_probability"], sexual["stage"]) == ("",) * 3
 
 
@@ -85,7 +79,7 @@ def test_hostile_text_is_no_formula_and_comes_back_whole(
 ) -> None:
     case_id = scored(store, settings, title="@SUM(1+1)*cmd|' /C calc'!A0")["icd"]
     submit(store, settings, case_id, REMOVE)
-    row = exported(store, tmp_path)["hate_harassment"]
+    row = exported(store, settings, tmp_path)["hate_harassment"]
     assert row["title"].startswith("'@") and row["comment"].startswith("'=")
     assert unguard(row["comment"]) == HOSTILE
 
@@ -94,11 +88,11 @@ def test_undone_decisions_are_left_out(store: Store, settings: Settings, tmp_pat
     case_id = scored(store, settings)["icd"]
     submit(store, settings, case_id, REMOVE)
     decide.undo_last(store, settings, ANN)
-    report = export_csv(store, tmp_path, naming=by_name)
-    assert (report.decisions, report.rows) == (0, 0)
+    tally = made(store, settings, tmp_path).tally
+    assert (tally.decisions, tally.rows) == (0, 0)
     submit(store, settings, case_id, DecisionForm({}, "keep"))
-    report = export_csv(store, tmp_path, naming=by_name)
-    assert (report.decisions, report.corrections, report.rows) == (1, 1, 5)
+    tally = made(store, settings, tmp_path).tally
+    assert (tally.decisions, tally.corrections, tally.rows) == (1, 1, 5)
 
 
 def test_every_reviewers_decision_is_there(
@@ -107,26 +101,23 @@ def test_every_reviewers_decision_is_there(
     case_id = scored(store, settings)["icd"]
     submit(store, settings, case_id, REMOVE)
     submit(store, settings, case_id, DecisionForm({}, "keep"), BOB)
-    export_csv(store, tmp_path, naming=by_name)
+    made(store, settings, tmp_path)
     reviewers = [row["reviewer"] for row in rows_of(tmp_path / "corrections.csv")]
     assert reviewers == ["ann"] * 5 + ["bob"] * 5
 
 
-def test_paths_are_full_where_the_media_folder_is_known(
+def test_paths_are_those_of_the_stored_files(
     store: Store, settings: Settings, tmp_path: Path
 ) -> None:
     submit(store, settings, scored(store, settings)["icd"], REMOVE)
-    name = exported(store, tmp_path)["violence"]["path"]
-    assert Path(name).name == name
-    export_csv(store, tmp_path, settings.media_dir, naming=by_name)
-    full = Path(rows_of(tmp_path / "corrections.csv")[0]["path"])
-    assert full == settings.media_dir / name and full.is_file()
+    full = Path(exported(store, settings, tmp_path)["violence"]["path"])
+    assert full.parent == settings.media_dir and full.is_file()
 
 
 def test_a_random_draw_is_told(store: Store, settings: Settings, tmp_path: Path) -> None:
     drawn = route(RouteName.HUMAN, audit=True, propensity=0.02)
     submit(store, settings, scored(store, settings, routes={"icd": drawn})["icd"], REMOVE)
-    row = exported(store, tmp_path)["violence"]
+    row = exported(store, settings, tmp_path)["violence"]
     assert (row["propensity"], row["audit"]) == ("0.02", "1")
 
 
@@ -135,46 +126,43 @@ def test_what_was_not_drawn_does_not_stand_for_others(
 ) -> None:
     passed = route(RouteName.AUTO_PASS, audit=False, propensity=0.02)
     submit(store, settings, scored(store, settings, routes={"icd": passed})["icd"], REMOVE)
-    row = exported(store, tmp_path)["violence"]
+    row = exported(store, settings, tmp_path)["violence"]
     assert (row["propensity"], row["audit"]) == ("1.0", "0")
 
 
 def test_a_prefiltered_video_names_the_prefilter(
     store: Store, settings: Settings, tmp_path: Path
 ) -> None:
-    from dataclasses import replace
-
-    from coefvq.review.priority import of
-    from coefvq.store import cases, results, videos
-    from tests.store_factory import result
-
     case_id = scored(store, settings)["icd"]
     with store.write() as session:
         video = videos.get(session, cases.get(session, case_id).video_id)
-        made = result(video.sha256, mllm=False)
-        icd = made.tasks["icd"]
+        again = result(video.sha256, mllm=False)
+        icd = again.tasks["icd"]
         finals = {name: replace(score, mllm=None) for name, score in icd.policies.items()}
-        made = replace(made, tasks={"icd": replace(icd, policies=finals)})
-        results.record(session, video, made, payloads={}, priority=of, actor="w")
+        again = replace(again, tasks={"icd": replace(icd, policies=finals)})
+        results.record(session, video, again, payloads={}, priority=of, actor="w")
     submit(store, settings, case_id, REMOVE)
-    assert exported(store, tmp_path)["hate_harassment"]["stage"] == "prefilter"
+    assert exported(store, settings, tmp_path)["hate_harassment"]["stage"] == "prefilter"
 
 
-def test_without_a_decision_only_the_card_is_written(store: Store, tmp_path: Path) -> None:
-    report = export_csv(store, tmp_path / "new" / "folder", naming=by_name)
-    assert [path.name for path in report.files] == ["dataset_card.md"]
+def test_without_a_decision_there_is_no_table(
+    store: Store, settings: Settings, tmp_path: Path
+) -> None:
+    folder = tmp_path / "new" / "folder"
+    report = made(store, settings, folder)
     assert "No decision" in report.message
-    assert "No decision has been taken yet" in report.files[0].read_text()
-    assert [path.name for path in (tmp_path / "new" / "folder").iterdir()] == ["dataset_card.md"]
+    assert "No decision has been taken yet" in (folder / "dataset_card.md").read_text()
+    assert [path.name for path in folder.iterdir()] == ["dataset_card.md"]
 
 
 def test_an_old_table_goes_when_nothing_stands_any_more(
     store: Store, settings: Settings, tmp_path: Path
 ) -> None:
     submit(store, settings, scored(store, settings)["icd"], REMOVE)
-    export_csv(store, tmp_path, naming=by_name)
+    made(store, settings, tmp_path)
+    assert (tmp_path / "corrections.csv").exists()
     decide.undo_last(store, settings, ANN)
-    export_csv(store, tmp_path, naming=by_name)
+    made(store, settings, tmp_path)
     assert not (tmp_path / "corrections.csv").exists()
 
 
@@ -182,22 +170,19 @@ def test_the_card_counts_labels_and_names_columns(
     store: Store, settings: Settings, tmp_path: Path
 ) -> None:
     submit(store, settings, scored(store, settings)["icd"], REMOVE)
-    report = export_csv(store, tmp_path, naming=by_name)
+    report = made(store, settings, tmp_path)
     card = (tmp_path / "dataset_card.md").read_text()
     assert "1 decisions on 1 videos, 0 of them differ" in card
     assert "| icd | hate_harassment | 1 | 0 |" in card
     assert "| icd | violence | 0 | 1 |" in card
     assert all(f"`{name}`" in card for name in COLUMNS)
-    assert report.message.startswith("1 decisions (0 corrections), 5 rows")
+    assert report.message.startswith("1 decisions (0 corrections) on 1 videos, 5 rows")
 
 
-@pytest.mark.parametrize("encoding", ["utf-8"])
-def test_other_alphabets_survive(
-    store: Store, settings: Settings, tmp_path: Path, encoding: str
-) -> None:
+def test_other_alphabets_survive(store: Store, settings: Settings, tmp_path: Path) -> None:
     submit(store, settings, scored(store, settings, title="日本語 🎬 ñ")["icd"], REMOVE)
-    export_csv(store, tmp_path, naming=by_name)
-    assert "日本語 🎬 ñ" in (tmp_path / "corrections.csv").read_text(encoding)
+    made(store, settings, tmp_path)
+    assert "日本語 🎬 ñ" in (tmp_path / "corrections.csv").read_text("utf-8")
 
 
 def test_pseudonyms_stand_in_every_row_and_the_card_says_so(
@@ -206,8 +191,8 @@ def test_pseudonyms_stand_in_every_row_and_the_card_says_so(
     case_id = scored(store, settings)["icd"]
     submit(store, settings, case_id, REMOVE)
     submit(store, settings, case_id, DecisionForm({}, "keep"), BOB)
+    made(store, settings, tmp_path, names=False)
     naming = pseudonyms(settings.home)
-    export_csv(store, tmp_path, naming=naming)
     written = (tmp_path / "corrections.csv").read_text()
     reviewers = {row["reviewer"] for row in rows_of(tmp_path / "corrections.csv")}
     assert reviewers == {naming("ann"), naming("bob")} and len(reviewers) == 2
@@ -219,6 +204,6 @@ def test_the_card_says_that_names_are_real(
     store: Store, settings: Settings, tmp_path: Path
 ) -> None:
     submit(store, settings, scored(store, settings)["icd"], REMOVE)
-    export_csv(store, tmp_path, naming=by_name)
+    made(store, settings, tmp_path)
     card = (tmp_path / "dataset_card.md").read_text()
     assert "real names" in card and "pseudonym" not in card

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from coefvq.export.csv import export_csv
-from coefvq.export.pseudonyms import by_name
 from coefvq.review import queues
 from coefvq.settings import Settings
 from coefvq.store import cases
 from coefvq.store.session import Store
+from tests.unit.export.library import export
 from tests.unit.review.quality import HATE, LEA, answer, scored
 
 
@@ -35,7 +34,7 @@ def test_restricted_videos_stay(
         for case_id in ids[:hidden]:
             video = cases.get(session, case_id).video_id
             cases.of_video(session, video)["ucc"].queue = few.id  # another task's case is enough
-    report = export_csv(store, tmp_path / "out", naming=by_name)
+    report = export(store, settings, tmp_path / "out", "csv")
     table, card = tmp_path / "out" / "corrections.csv", tmp_path / "out" / "dataset_card.md"
     found = list(csv.DictReader(table.open(encoding="utf-8"))) if table.exists() else []
     assert len(found) == rows
