@@ -85,3 +85,50 @@ def test_the_first_event_that_does_not_fit_is_named(
 def test_not_a_number_has_no_place_in_an_event(store: Store) -> None:
     with pytest.raises(ValueError, match="JSON"), store.write() as session:
         events.append(session, "ann", "x", "case", "1", {"share": float("nan")})
+
+
+@pytest.mark.parametrize(
+    ("statement", "seq"),
+    [
+        pytest.param("DELETE FROM events WHERE seq = 5", 5, id="the last one is gone"),
+        pytest.param("DELETE FROM events WHERE seq >= 3", 3, id="the last three are gone"),
+        pytest.param("DELETE FROM events", 1, id="all are gone"),
+    ],
+)
+def test_a_missing_end_is_found(chain: Store, statement: str, seq: int) -> None:
+    _tamper(chain, statement)
+    with chain.read() as session:
+        broken = events.verify(session)
+    assert broken is not None and broken.seq == seq and "is missing" in broken.why
+
+
+def test_an_event_put_in_behind_the_last_is_found(chain: Store) -> None:
+    with chain.write() as session:
+        noted = events.head(session)
+        events.append(session, "eve", "made.up", "case", "c1")
+        session.execute(
+            text("UPDATE event_head SET seq = :seq, hash = :hash"),
+            {"seq": noted.seq, "hash": noted.hash},
+        )
+    with chain.read() as session:
+        broken = events.verify(session)
+    assert broken is not None and broken.seq == 6 and "put in" in broken.why
+
+
+def test_a_whole_new_chain_is_told_by_what_was_noted_elsewhere(chain: Store) -> None:
+    with chain.read() as session:
+        noted = events.head(session)
+    _tamper(chain, "DELETE FROM events WHERE seq = 5")
+    with chain.write() as session:
+        old = events.of_subject(session, "case", "c3")[0]
+        session.execute(text("UPDATE event_head SET seq = 4, hash = :hash"), {"hash": old.hash})
+    with chain.read() as session:
+        assert events.verify(session) is None
+        broken = events.verify(session, noted)
+    assert broken is not None and broken.seq == 5
+    with chain.write() as session:
+        events.append(session, "eve", "made.up", "case", "c9")
+    with chain.read() as session:
+        assert events.verify(session) is None
+        broken = events.verify(session, noted)
+    assert broken is not None and broken.seq == 5 and "noted" in broken.why
