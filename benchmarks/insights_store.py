@@ -26,6 +26,7 @@ from coefvq.store.tables import (
     CaseRow,
     CaseState,
     DecisionRow,
+    EventHeadRow,
     EventRow,
     MediaRow,
     VerdictRow,
@@ -84,6 +85,8 @@ def fill(
             for table in TABLES:
                 if rows[table]:
                     session.execute(insert(table), rows[table])
+    with store.write() as session:
+        session.add(EventHeadRow(id=1, seq=made.seq, hash=made.last))
     if store.engine.dialect.name == "postgresql":  # as the server does by itself, a little later
         with store.write() as session:
             session.execute(text("ANALYZE"))

@@ -28,6 +28,7 @@ from coefvq.store.tables import (
     CaseRow,
     CaseState,
     DecisionRow,
+    EventHeadRow,
     EventRow,
     MediaRow,
     VerdictRow,
@@ -60,6 +61,8 @@ def fill(store: Store, cases: int, reviewers: int = 20) -> None:
             for table in TABLES:
                 if rows[table]:
                     session.execute(insert(table), rows[table])
+    with store.write() as session:
+        session.add(EventHeadRow(id=1, seq=chain.seq, hash=chain.last))
     if store.engine.dialect.name == "postgresql":  # as the server does by itself, a little later
         with store.write() as session:
             session.execute(text("ANALYZE"))

@@ -45,6 +45,24 @@ class FingerprintError(CoefVQError):
     code = "bad_fingerprint"
 
 
+class TrainingError(CoefVQError):
+    """A training or promotion that cannot go on, with the reason and what would help."""
+
+    code = "training"
+
+
+class TrainingStopped(TrainingError):
+    """Somebody asked a training to stop; its work is kept and can be taken up again."""
+
+    code = "training_stopped"
+
+
+class ExportError(CoefVQError):
+    """An export or import that cannot go on, with the reason and what would help."""
+
+    code = "export"
+
+
 class StoreError(CoefVQError):
     """A record that is missing or cannot be written."""
 

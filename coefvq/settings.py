@@ -115,6 +115,19 @@ class Settings(BaseSettings):
     alarm_worker_silent_s: float = Field(
         600.0, ge=30, description="Seconds that jobs wait without a worker before an alarm."
     )
+    api_requests_per_minute: float = Field(
+        600.0, ge=0, description="Requests of one API key a minute, and at once; 0: no limit."
+    )
+    upload_idle_s: float = Field(
+        30.0, gt=0, description="Seconds without a byte after which an upload is broken off."
+    )
+    upload_max_s: float = Field(
+        3600.0, gt=0, description="Seconds after which an upload is broken off in any case."
+    )
+    callback_secret: str = Field("", repr=False, description="Signs callbacks; secret.")
+    callback_private: bool = Field(
+        False, description="Callbacks may go to addresses that are not public, and over http."
+    )
 
     @property
     def url(self) -> str:
@@ -141,6 +154,26 @@ class Settings(BaseSettings):
     def cache_dir(self) -> Path:
         """Converted model weights and extracted signals that can be made again."""
         return self.home / "cache"
+
+    @property
+    def datasets_dir(self) -> Path:
+        """Where snapshots of labelled videos lie, one folder each."""
+        return self.home / "datasets"
+
+    @property
+    def models_dir(self) -> Path:
+        """The registry's files: one folder a model version."""
+        return self.home / "models"
+
+    @property
+    def exports_dir(self) -> Path:
+        """Where exports of the Exports page lie, one folder each, and files to import."""
+        return self.home / "exports"
+
+    @property
+    def runs_dir(self) -> Path:
+        """Work of trainings, to be taken up again: one folder a run."""
+        return self.home / "runs"
 
 
 def load_settings(**overrides: object) -> Settings:

@@ -10,17 +10,23 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from coefvq.api.app import PREFIX as API_PREFIX
+from coefvq.api.app import UPLOAD as API_UPLOAD
+from coefvq.api.errors import error_answer
 from coefvq.settings import Settings
 from reviewer_ui.who import host_name, is_loopback
 
 BODY_LIMIT = 1024 * 1024
-"""Bytes of a request body outside the upload route."""
+"""Bytes of a request body outside the upload routes."""
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 UPLOAD_PATH = "/upload"
+IMPORT_PATH = "/exports/import"
+UPLOAD_PATHS = frozenset({UPLOAD_PATH, IMPORT_PATH, API_UPLOAD})
+"""Where the body is a file, and its size is looked after while it comes."""
 EVERY_ADDRESS = frozenset({"0.0.0.0", "::", ""})
 """What a server is bound to that listens on all addresses of its machine."""
 
@@ -106,6 +112,9 @@ def refusal(
 
 
 def _closed(path: str) -> bool:
+    # A line break ends what some routes match: such a path could pass by the door of its part.
+    if any(ord(letter) < 32 or ord(letter) == 127 for letter in path):
+        return True
     clean = path.rstrip("/")
     return any(
         clean == name or path.startswith(name if name.endswith("=") else name + "/")
@@ -124,7 +133,7 @@ def _from_elsewhere(method: str, host: str, headers: Headers) -> bool:
 
 
 def _too_big(method: str, path: str, headers: Headers) -> tuple[int, str] | None:
-    if method in SAFE_METHODS or path == UPLOAD_PATH:
+    if method in SAFE_METHODS or path in UPLOAD_PATHS:
         return None
     length = headers.get("content-length")
     if length is None:
@@ -132,6 +141,13 @@ def _too_big(method: str, path: str, headers: Headers) -> tuple[int, str] | None
     if not length.isdigit() or int(length) > BODY_LIMIT:
         return 413, "The request is too large."
     return None
+
+
+def _turned_away(path: str, status: int, reason: str) -> Response:
+    if path.startswith(API_PREFIX + "/"):
+        code = {404: "not_found", 411: "length_required", 413: "too_large"}.get(status, "refused")
+        return error_answer(code, reason, status)
+    return PlainTextResponse(reason, status)
 
 
 class Guard:
@@ -168,6 +184,6 @@ class Guard:
 
         if refused is not None:
             status, reason = refused
-            await PlainTextResponse(reason, status)(scope, receive, send_with_headers)
+            await _turned_away(scope["path"], status, reason)(scope, receive, send_with_headers)
             return
         await self.app(scope, receive, send_with_headers)

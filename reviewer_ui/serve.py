@@ -1,4 +1,4 @@
-"""Serve the pages on this machine, with the background worker beside them."""
+"""Serve the pages on this machine, with the background workers beside them."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def run_app(
 def serve(
     settings: Settings, host: str = "127.0.0.1", port: int = 7860, desktop: bool = False
 ) -> None:
-    """Open the store, start the background worker, and serve until stopped.
+    """Open the store, start the background workers, and serve until stopped.
 
     Args:
         desktop: Open a window (or a browser tab) on it.
@@ -100,14 +100,10 @@ def serve(
         StoreError: The database cannot be opened.
     """
     from coefvq.work.alarms import Watch
-    from coefvq.work.process import start_background_worker
+    from coefvq.work.process import background_workers
 
     check_port(host, port)
     with open_store(settings.url) as store:
         require_users(settings, store, host)
-        worker = start_background_worker(settings)
-        try:
-            with Watch(store, settings):
-                run_app(settings, store, host, port, desktop=desktop)
-        finally:
-            worker.stop()
+        with background_workers(settings), Watch(store, settings):
+            run_app(settings, store, host, port, desktop=desktop)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,7 +11,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 
-from coefvq.errors import CoefVQError, MediaError
+from coefvq.api.receive import IDLE_S, WHOLE_S, receive_file, too_large
+from coefvq.api.videos import CAPTION_LIMIT, NAME_LIMIT, TITLE_LIMIT, upload_folder
+from coefvq.errors import CoefVQError
 from coefvq.review import uploads
 from coefvq.review.access import Actor, Permission, require
 from coefvq.settings import Settings
@@ -21,41 +21,18 @@ from coefvq.store.session import Store
 from reviewer_ui.guard import UPLOAD_PATH
 from reviewer_ui.who import actor_of
 
-NAME_LIMIT, TITLE_LIMIT, CAPTION_LIMIT = 255, 500, 4000
-STATUS = {"too_large": 413, "not_allowed": 403}
+STATUS = {"too_large": 413, "not_allowed": 403, "too_slow": 408}
 
 
-def _too_large(limit: int) -> MediaError:
-    return MediaError(
-        f"The file is larger than {limit / 2**20:.0f} MB. Make it smaller, or raise "
-        "COEFVQ_MAX_BYTES.",
-        code="too_large",
-    )
-
-
-async def receive(chunks: AsyncIterator[bytes], folder: Path, limit: int) -> Path:
-    """Write a request's body to a new file in a folder.
-
-    Raises:
-        MediaError: ``too_large`` as soon as the limit is passed, ``unreadable_media`` for an
-            empty body; no file is left behind.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix="upload-", dir=folder)
-    path, size = Path(name), 0
-    try:
-        with os.fdopen(handle, "wb") as file:
-            async for chunk in chunks:
-                size += len(chunk)
-                if size > limit:
-                    raise _too_large(limit)
-                await run_in_threadpool(file.write, chunk)
-        if size == 0:
-            raise MediaError("The file is empty. Choose another one.")
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    return path
+async def receive(
+    chunks: AsyncIterator[bytes],
+    folder: Path,
+    limit: int,
+    idle_s: float = IDLE_S,
+    whole_s: float = WHOLE_S,
+) -> Path:
+    """Write a request's body to a new file in a folder; see ``receive_file``."""
+    return (await receive_file(chunks, folder, limit, idle_s, whole_s)).path
 
 
 def _register(
@@ -74,11 +51,6 @@ def _register(
         )
     finally:
         path.unlink(missing_ok=True)
-
-
-def upload_folder(settings: Settings) -> Path:
-    """Where half-sent files lie: on the same disk as the media folder."""
-    return settings.home / "uploads"
 
 
 def clean(settings: Settings) -> None:
@@ -109,8 +81,11 @@ def upload_router(store: Store, settings: Settings) -> APIRouter:
             actor = require(actor_of(request), Permission.UPLOAD)
             stated = request.headers.get("content-length", "")
             if stated.isdigit() and int(stated) > settings.max_bytes:
-                raise _too_large(settings.max_bytes)
-            path = await receive(request.stream(), upload_folder(settings), settings.max_bytes)
+                raise too_large(settings.max_bytes)
+            path = await receive(
+                request.stream(), upload_folder(settings), settings.max_bytes,
+                settings.upload_idle_s, settings.upload_max_s,
+            )  # fmt: skip
             posted = _posted(request)
             video_id = await run_in_threadpool(_register, store, settings, actor, path, posted)
         except ClientDisconnect:

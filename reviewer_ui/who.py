@@ -10,16 +10,19 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from coefvq.api.app import PREFIX as API_PREFIX
+from coefvq.api.auth import bearer
 from coefvq.errors import NotAllowed, SettingsError
-from coefvq.review import sign_in, taxonomies, users
+from coefvq.review import api_keys, sign_in, taxonomies, users
 from coefvq.review.access import LOCAL, Actor
 from coefvq.settings import Settings
 from coefvq.store.session import Store
 
 COOKIE = "coefvq_sign_in"
 LOGIN_PATH, HEALTH_PATH, STATIC_PREFIX = "/login", "/health", "/ui/"
+ALIVE_PATH, READY_PATH, METRICS_PATH = "/healthz", "/readyz", "/metrics"
 WHO_PATH, LOGOUT_PATH, PASSWORD_PATH = "/who", "/logout", "/password"
-NO_PAGES = ("/media/", "/gradio_api/", "/upload")
+NO_PAGES = ("/media/", "/gradio_api/", "/upload", METRICS_PATH)
 """Where a browser that is not signed in gets 401 and never the login page."""
 
 _KEY = "coefvq_actor"
@@ -80,6 +83,11 @@ def from_here(scope: Scope, host: str) -> bool:
     return client is not None and all(is_loopback(name) for name in (host, client[0], asked))
 
 
+def is_local(scope: Scope, host: str, store: Store) -> bool:
+    """Tell whether a request needs no sign-in: it is this machine's own, and nobody is set up."""
+    return from_here(scope, host) and not users.any_user(store)
+
+
 class Identify:
     """ASGI middleware: finds out who asks, and lets nobody else in.
 
@@ -109,12 +117,14 @@ class Identify:
     def identify(self, scope: Scope) -> Actor | None:
         """Whose request it is; ``None``: nobody's who is allowed in."""
         taxonomies.follow(self.store)  # what a lead published elsewhere holds from here on
+        key = bearer(HTTPConnection(scope).headers) if scope["path"] == METRICS_PATH else None
+        if key is not None:
+            caller = api_keys.caller(self.store, key)
+            return caller.actor if caller else None
         token = HTTPConnection(scope).cookies.get(COOKIE, "")
         if token and (actor := sign_in.who(self.store, self.settings, token)) is not None:
             return actor
-        if from_here(scope, self.host) and not users.any_user(self.store):
-            return LOCAL
-        return None
+        return LOCAL if is_local(scope, self.host, self.store) else None
 
     def _turn_away(self, scope: Scope) -> Response:
         path = scope["path"]
@@ -129,5 +139,9 @@ class Identify:
 
 
 def is_open(path: str) -> bool:
-    """Tell whether a path is answered to people who are not signed in."""
-    return path in {LOGIN_PATH, LOGOUT_PATH, HEALTH_PATH} or path.startswith(STATIC_PREFIX)
+    """Tell whether a path is answered to people who are not signed in.
+
+    The API asks for keys by itself, and cookies count for nothing there.
+    """
+    open_ = {LOGIN_PATH, LOGOUT_PATH, HEALTH_PATH, ALIVE_PATH, READY_PATH}
+    return path in open_ or path.startswith((STATIC_PREFIX, API_PREFIX + "/"))

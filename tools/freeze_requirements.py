@@ -19,6 +19,7 @@ DIRECT = (
     "av", "moviepy", "pillow", "faster-whisper", "ctranslate2", "rapidocr", "onnxruntime",
     "opencv-python-headless", "lingua-language-detector", "scikit-learn", "scipy",
     "numpy", "click", "PyYAML", "uvicorn", "fastapi", "httpx", "setuptools", "argon2-cffi",
+    "prometheus-client",
 )  # fmt: skip
 
 

@@ -14,13 +14,14 @@ import click
 
 from coefvq.cli.manifest import Entry, read_manifest
 from coefvq.cli.progress import Progress
-from coefvq.errors import CoefVQError
+from coefvq.errors import CoefVQError, did_you_mean
 from coefvq.results import error_json
 from coefvq.review import library, uploads
 from coefvq.review.access import LOCAL
 from coefvq.settings import Settings, load_settings
 from coefvq.store import cases, decisions, jobs, videos
 from coefvq.store.session import Store, open_store
+from coefvq.store.tables import JobKind
 
 _POLL_S = 0.5
 
@@ -51,12 +52,32 @@ def ingest(paths: tuple[str, ...], manifest: Path | None, wait: bool, as_json: b
 
 @click.command()
 @click.option("--once", is_flag=True, help="Return when the queue is empty.")
-def worker(once: bool) -> None:
+@click.option("--kinds", metavar="KIND,...", help="Take only these kinds of jobs.")
+@click.option("--no-training", is_flag=True, help="Leave trainings and their gates to others.")
+def worker(once: bool, kinds: str | None, no_training: bool) -> None:
     """Work off the queue of jobs until stopped."""
     from coefvq.work.process import run_worker
 
+    wanted = _kinds(kinds, no_training)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
-    run_worker(load_settings(), once=once)
+    run_worker(load_settings(), once=once, kinds=wanted)
+
+
+def _kinds(named: str | None, no_training: bool) -> frozenset[JobKind] | None:
+    """Kinds of jobs to take; ``None``: all."""
+    from coefvq.work.worker import LEARNING
+
+    if named is None:
+        return frozenset(JobKind) - LEARNING if no_training else None
+    known = {kind.value: kind for kind in JobKind}
+    names = [name.strip() for name in named.split(",") if name.strip()]
+    for name in names:
+        if name not in known:
+            raise click.UsageError(f"Unknown kind of job '{name}'.{did_you_mean(name, known)}")
+    found = frozenset(known[name] for name in names) - (LEARNING if no_training else frozenset())
+    if not found:
+        raise click.UsageError("No kind of job is left to take.")
+    return found
 
 
 @click.command()
@@ -123,11 +144,11 @@ def _wait(settings: Settings, store: Store, video_ids: list[str]) -> None:
     Another worker may hold some of their jobs; those are waited for.
     """
     from coefvq.work.assessor import load_cascade
-    from coefvq.work.worker import Worker
+    from coefvq.work.worker import SCORING, Worker
 
     if not video_ids:
         return
-    mine = Worker(settings, store, load_cascade)
+    mine = Worker(settings, store, load_cascade, kinds=SCORING)
     progress = Progress(len(video_ids), "scored")
     while True:
         state = library.progress(store, settings, LOCAL, video_ids)

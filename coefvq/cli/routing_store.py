@@ -86,15 +86,15 @@ def list_policies(as_json: bool) -> None:
 def predictions(task: str, out: Path, as_json: bool) -> None:
     """Write what people decided beside what both stages said, to fit a routing policy on."""
     from coefvq import taxonomy
+    from coefvq.settings import load_settings
     from coefvq.work.routing_history import history, write_predictions
+    from coefvq.work.task_probability import Recalibration
 
     taxonomy.task(task)
     if not out.parent.is_dir():
         raise RoutingError(f"There is no folder {out.parent} to write {out.name} in.")
     with _store() as store:
-        from coefvq.prefilter.predict import Prefilter
-
-        found = history(store, task, Prefilter.load())
+        found = history(store, task, Recalibration.in_force(store, load_settings()))
     write_predictions(found.rows, out)
     counts = {
         "out": str(out),

@@ -19,14 +19,15 @@ if TYPE_CHECKING:
 def drift(task: str, since: float, as_json: bool) -> None:
     """Compare recent scores and decisions with the baseline of the policy in force."""
     from coefvq import taxonomy
-    from coefvq.prefilter.predict import Prefilter
     from coefvq.settings import load_settings
     from coefvq.store.session import open_store
     from coefvq.work.routing_drift import drift as measure
+    from coefvq.work.task_probability import Recalibration
 
     taxonomy.task(task)
-    with open_store(load_settings().url) as store:
-        found = measure(store, task, Prefilter.load(), since)
+    settings = load_settings()
+    with open_store(settings.url) as store:
+        found = measure(store, task, Recalibration.in_force(store, settings), since)
     click.echo(json.dumps(found.to_json(), allow_nan=False) if as_json else _table(found))
 
 

@@ -73,9 +73,11 @@ def _score_signals(
         raise click.UsageError(f"No such file: {path}")
     items = list(read_items(path))
     from coefvq.cascade import Cascade
+    from coefvq.work.models import models_without_keeping
     from coefvq.work.routing import learn_without_keeping, policies_without_keeping
 
-    cascade = Cascade.load(settings, policies_without_keeping(settings))
+    published = models_without_keeping(settings)
+    cascade = Cascade.load(settings, policies_without_keeping(settings), published)
     learn_without_keeping(settings, cascade.routing)
     progress = Progress(len(items), "scored")
     for done, (name, item) in enumerate(items, 1):
@@ -110,11 +112,15 @@ def _score_files(
 ) -> Iterator[dict[str, Any]]:
     from coefvq.cascade import Cascade
     from coefvq.work.keep import Keeper
+    from coefvq.work.models import models_without_keeping
     from coefvq.work.routing import learn_without_keeping, policies_without_keeping
 
     keeper = Keeper.open(settings) if keep else None
     finder = keeper.finder(settings, quick=stage == "prefilter") if keeper else None
-    cascade = Cascade.load(settings, {} if keeper else policies_without_keeping(settings))
+    published = {} if keeper else models_without_keeping(settings)  # a keeper follows by itself
+    cascade = Cascade.load(
+        settings, {} if keeper else policies_without_keeping(settings), published
+    )
     if keeper:
         keeper.follow(cascade)  # what cannot be routed at all is one error, not one a file
     else:

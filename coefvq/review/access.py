@@ -18,9 +18,11 @@ class Permission(StrEnum):
     ASSIGN = "assign cases"
     LEAD = "change queues and shared settings"
     ADMINISTER = "administer people"
+    MEASURE = "read operating figures"
 
 
 ROLES: dict[str, frozenset[Permission]] = {
+    "monitor": frozenset({Permission.MEASURE}),
     "viewer": frozenset({Permission.VIEW}),
     "uploader": frozenset({Permission.VIEW, Permission.UPLOAD}),
     "reviewer": frozenset({Permission.VIEW, Permission.UPLOAD, Permission.DECIDE}),

@@ -105,7 +105,7 @@ def later_of(
             OriginalRow.sha256 == video.sha256,
             OriginalRow.bank != originals.DO_NOT_MATCH,
             VideoRow.id != video.id,
-            VideoRow.status != videos.KEPT,
+            VideoRow.status.not_in(videos.UNLISTED),
             *queues.hidden_videos(session, actor),
         )
     )
@@ -206,7 +206,7 @@ def uploads(session: Session, stored: StoredMatch) -> list[VideoRow]:
     query = select(VideoRow).where(
         VideoRow.sha256 == original.sha256,
         VideoRow.id != stored.video_id,
-        VideoRow.status != videos.KEPT,
+        VideoRow.status.not_in(videos.UNLISTED),
     )
     found = session.scalars(query.order_by(VideoRow.id))
     return sorted(found, key=lambda video: video.id != original.video_id)

@@ -14,7 +14,7 @@ from coefvq.review.compare import is_correction
 from coefvq.review.form import check_form, full_labels
 from coefvq.review.views import DecisionForm
 from coefvq.settings import Settings
-from coefvq.store import cases, codec, decisions, taxonomies
+from coefvq.store import callbacks, cases, codec, decisions, taxonomies
 from coefvq.store.tables import CaseRow, CaseState, DecisionRow, FirstAnswerRow, VerdictRow
 from coefvq.store.text import storable
 
@@ -58,6 +58,10 @@ def store_decision(
         row.snapshot |= _first_answer(session, settings, actor, case, row)
     row.batch_id, row.kind = batch_id, kind
     decisions.add(session, case, row)
+    callbacks.tell(
+        session, callbacks.DECIDED, case.video_id,
+        case_id=case.id, task=case.task, decision_id=row.id,
+    )  # fmt: skip
     if kind == REVIEW:
         _after_review(session, settings, row, verdict)
     decisions.drop_draft(session, case.id, actor.name)

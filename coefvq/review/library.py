@@ -57,6 +57,7 @@ def list_videos(
     queue: str | None = None,
     policy: str | None = None,
     uploader: str | None = None,
+    before: str | None = None,
 ) -> LibraryPage:
     """List videos, newest first. Where a filter is set, counting stops behind ``COUNTED``.
 
@@ -68,6 +69,7 @@ def list_videos(
         queue: Id of a queue in which a case of it waits.
         policy: What a case of it most likely violates.
         uploader: Whose upload it is.
+        before: Only videos that came before the one with this id.
 
     Raises:
         SettingsError: There is no such task, status or policy.
@@ -75,6 +77,7 @@ def list_videos(
     require(actor, Permission.VIEW)
     task_id = taxonomy.task(task).id if task else None
     where = [*_where(task_id, status, queue, policy, uploader)]
+    where += [VideoRow.id < before] if before else []
     filtered = bool(where or text.strip())
     with store.read() as session:
         rows, total = videos.search(

@@ -16,7 +16,7 @@ from coefvq.review.access import Actor, Permission, require
 from coefvq.routing.policy import RULES as ROUTING_RULES
 from coefvq.store import cases, events
 from coefvq.store import queues as rows_of
-from coefvq.store.queues import AUDIT, MLLM_FAILED, NOT_COVERED, SECOND_LOOK
+from coefvq.store.queues import AUDIT, LABEL_NEXT, MLLM_FAILED, NOT_COVERED, SECOND_LOOK
 from coefvq.store.session import Store
 from coefvq.store.tables import CaseRow, QueueRow, VideoRow, utcnow
 from coefvq.store.text import storable
@@ -26,6 +26,7 @@ RULES: dict[str, str] = {
     SECOND_LOOK: "second look",
     NOT_COVERED: "no model covers it",
     MLLM_FAILED: "the MLLM failed",
+    LABEL_NEXT: "chosen for labelling",
     **{rule: f"routing rule {rule}" for rule in ROUTING_RULES if rule != "auto"},
 }
 """By which way a case can come to a person, with what people read."""

@@ -67,7 +67,7 @@ def _videos(
     query = select(VideoRow).where(
         or_(VideoRow.sha256.in_(alike), VideoRow.id.in_(footage)),
         VideoRow.id != but,
-        VideoRow.status != videos.KEPT,
+        VideoRow.status.not_in(videos.UNLISTED),
         *where,
     )
 

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy.orm import Session
@@ -36,6 +37,7 @@ def register(
     move: bool = True,
     queue: bool = True,
     inside: Path | None = None,
+    also: Callable[[Session, str], None] | None = None,
 ) -> str:
     """Store a file as a new video and queue its scoring; return the video id.
 
@@ -49,6 +51,7 @@ def register(
         move: Take the file away from where it is; False leaves it there.
         queue: False opens no case and queues no job.
         inside: Refuse a file that, links resolved, lies outside this folder.
+        also: Called with the video's id in the same transaction, last; what it raises undoes it.
 
     Raises:
         MediaError: ``not_found``, ``not_a_file`` or ``too_large``; nothing is stored.
@@ -67,6 +70,8 @@ def register(
         taken.unlink(missing_ok=True)
         raise
     with store.write() as session:
+        if not (settings.media_dir / name).is_file():
+            raise MediaError(f"{shown}: deleted at this moment. Upload it again.", code="not_found")
         media = videos.ensure_media(session, sha256, name, size)
         video = videos.add_video(
             session,
@@ -77,6 +82,8 @@ def register(
             caption=caption,
         )
         _follow_up(session, actor, video, media, queue)
+        if also is not None:
+            also(session, video.id)
         return video.id
 
 

@@ -69,8 +69,10 @@ def counts(store: Store, actor: Actor) -> QueueCounts:
 
 
 def _failed_on_a_video() -> ColumnElement[bool]:
-    """Jobs that failed for good; those that compute figures are told to leads on Insights."""
-    return and_(JobRow.state == JobState.SET_ASIDE.value, JobRow.kind != JobKind.FIGURES.value)
+    """Jobs that failed for good; figures are told to leads on Insights, trainings on Training."""
+    kinds = (JobKind.FIGURES, JobKind.EXPORT, JobKind.IMPORT, JobKind.TRAIN, JobKind.GATE)
+    elsewhere = [kind.value for kind in kinds]
+    return and_(JobRow.state == JobState.SET_ASIDE.value, JobRow.kind.not_in(elsewhere))
 
 
 def pace(times: list[datetime]) -> float | None:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from coefvq.domain import Route, RouteName, TaskResult
 from coefvq.errors import StoreError
-from coefvq.store import ageing, codec, queues
+from coefvq.store import ageing, codec, queues, videos
 from coefvq.store.tables import (
     AssessmentRow,
     CaseRow,
@@ -107,7 +107,7 @@ def send(
         return
     if route.name in _FOR_PEOPLE or route.audit:
         queue(session, case, moment)
-    elif not case.second_look:
+    elif not case.second_look and case.rule != queues.LABEL_NEXT:
         case.state, case.queued_at, case.due_at = CaseState.AUTO.value, None, None
         case.priority = urgency
 
@@ -116,7 +116,12 @@ def queue(session: Session, case: CaseRow, now: datetime | None = None) -> None:
     """Let the case wait for a person; one that waits already keeps its age.
 
     Stamps its queue, its place in the order and until when it is promised.
+
+    Raises:
+        StoreError: Its video was deleted: nobody can review it.
     """
+    if video_of(session, case).status == videos.DELETED:
+        raise StoreError(f"The video of case {case.id} was deleted; nobody can review it again.")
     if case.state != CaseState.QUEUED.value:
         urgency, moment = ageing.urgency_of(case), now or utcnow()
         case.state, case.queued_at = CaseState.QUEUED.value, moment

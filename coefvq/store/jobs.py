@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, func, not_, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from coefvq.errors import StoreError
-from coefvq.store import cases, events, leases, videos
+from coefvq.store import callbacks, cases, events, leases, training_runs, videos
+from coefvq.store.job_turns import AGAIN as AGAIN
+from coefvq.store.job_turns import free, next_row
+from coefvq.store.job_turns import is_due as is_due
 from coefvq.store.leases import Lease
-from coefvq.store.tables import JobKind, JobRow, JobState, LeaseRow, utcnow
+from coefvq.store.tables import JobKind, JobRow, JobState, utcnow
 
 MAX_ATTEMPTS = 3
+REACHED = "reached"
+"""In a long job's payload: how far its attempts came, by part."""
 PRIORITY = {
     JobKind.INGEST: 0,
     JobKind.FINGERPRINT: 1,
     JobKind.SCORE: 1,
     JobKind.EXPLAIN: 2,
     JobKind.FIGURES: 2,
+    JobKind.EXPORT: 0,
+    JobKind.IMPORT: 0,
+    JobKind.TRAIN: -1,
+    JobKind.GATE: 1,
+    JobKind.SIGNALS: 1,
+    JobKind.CALLBACK: 2,
 }
-"""Finish a video before starting the next; what a person waits for comes first."""
-AGAIN = "again"
-"""In the payload of a job on a video that was scored before: why. It waits while somebody has a
-case of the video open, so that nothing changes under their hands."""
+"""Finish a video before starting the next; what a person waits for comes first, training last."""
 
 
 @dataclass(frozen=True)
@@ -79,15 +88,33 @@ def open_job(
     ).first()
 
 
+def add(session: Session, kind: JobKind, payload: dict[str, Any]) -> JobRow:
+    """Add a job of neither a video nor a case, whatever else waits."""
+    row = JobRow(kind=kind.value, payload=payload, priority=PRIORITY[kind])
+    session.add(row)
+    session.flush()
+    return row
+
+
 def claim_next(
-    session: Session, holder: str, ttl_s: float, now: datetime | None = None
+    session: Session,
+    holder: str,
+    ttl_s: float,
+    now: datetime | None = None,
+    *,
+    kinds: Collection[JobKind] | None = None,
+    only: str | None = None,
 ) -> ClaimedJob | None:
     """Take the first job that nobody works on: queued, or running with its lease run out.
 
     A job whose worker was killed for the third time is set aside instead.
+
+    Args:
+        kinds: What the worker does; ``None``: everything.
+        only: Id of the one job that is wanted.
     """
     moment = now or utcnow()
-    while (row := _next_row(session, moment)) is not None:
+    while (row := next_row(session, moment, kinds, only)) is not None:
         if row.attempts >= MAX_ATTEMPTS:
             message = f"Its worker stopped {row.attempts} times without a word. Retry it by hand."
             _set_aside(session, row, "worker_died", message, moment)
@@ -100,12 +127,17 @@ def claim_next(
         row.attempts += 1
         row.started_at = moment
         row.progress, row.note = 0.0, ""
-        _tell_video(session, row, videos.SCORING)
+        _tell(session, row, videos.SCORING)
         session.flush()
         return ClaimedJob(
             row.id, JobKind(row.kind), row.video_id, row.case_id, row.payload, row.attempts, lease
         )
     return None
+
+
+def waits(session: Session, kinds: Collection[JobKind]) -> bool:
+    """Tell whether a job of these kinds could be claimed now."""
+    return session.scalars(free(utcnow(), kinds, None).limit(1)).first() is not None
 
 
 def report(
@@ -118,6 +150,32 @@ def report(
     """
     row = _held(session, lease, now)
     row.progress, row.note = min(max(progress, 0.0), 1.0), note
+
+
+def got_further(session: Session, lease: Lease, reached: dict[str, float]) -> None:
+    """Note that a long job is further than any attempt before: those count no more.
+
+    A machine may be switched off in the middle of it as often as it likes. A job that takes its
+    worker down at the same place again gets no further, and is set aside.
+
+    Args:
+        reached: By part the largest share that was done.
+
+    Raises:
+        LeaseLost: The job is somebody else's now.
+    """
+    row = _held(session, lease, None)
+    row.attempts = 1
+    row.payload = {**row.payload, REACHED: reached}
+
+
+def withdraw(session: Session, row: JobRow, now: datetime | None = None) -> bool:
+    """Take back a job that nobody works on; ``False`` where somebody does."""
+    moment = now or utcnow()
+    if row.state == JobState.RUNNING.value and leases.current(session, leases.JOB, row.id, moment):
+        return False
+    row.state, row.finished_at = JobState.DONE.value, moment
+    return True
 
 
 def finish(session: Session, lease: Lease, now: datetime | None = None) -> JobRow:
@@ -155,7 +213,7 @@ def fail(
         _set_aside(session, row, code, message, moment)
     else:
         row.state = JobState.QUEUED.value
-        _tell_video(session, row, videos.WAITING)
+        _tell(session, row, videos.WAITING)
         row.error_code, row.error = code, message
     leases.release(session, leases.JOB, lease.subject_id, lease.holder, lease.token)
     return row
@@ -173,7 +231,7 @@ def retry(session: Session, job_id: str) -> JobRow:
     row.state, row.attempts = JobState.QUEUED.value, 0
     row.error_code = row.error = row.finished_at = None
     row.progress, row.note = 0.0, ""
-    _tell_video(session, row, videos.WAITING)
+    _tell(session, row, videos.WAITING)
     if row.video_id is not None:
         cases.bring_back(session, row.video_id)
     return row
@@ -187,7 +245,7 @@ def give_back(session: Session, lease: Lease) -> None:
     """
     row = _held(session, lease, None)
     row.state, row.attempts = JobState.QUEUED.value, row.attempts - 1
-    _tell_video(session, row, videos.WAITING)
+    _tell(session, row, videos.WAITING)
     leases.release(session, leases.JOB, lease.subject_id, lease.holder, lease.token)
 
 
@@ -231,22 +289,6 @@ def counts(session: Session) -> dict[str, int]:
     return {state.value: int(found.get(state.value, 0)) for state in JobState}
 
 
-def _next_row(session: Session, now: datetime) -> JobRow | None:
-    on = and_(LeaseRow.kind == leases.JOB, LeaseRow.subject_id == JobRow.id)
-    free = or_(LeaseRow.expires_at.is_(None), LeaseRow.expires_at <= now)
-    once_more = JobRow.payload[AGAIN].as_string().is_not(None)
-    in_hand = and_(once_more, leases.open_cases(JobRow.video_id, now))
-    query = (
-        select(JobRow)
-        .outerjoin(LeaseRow, on)
-        .where(JobRow.state.in_((JobState.QUEUED, JobState.RUNNING)), free, not_(in_hand))
-        .order_by(JobRow.priority.desc(), JobRow.id)
-        .limit(1)
-        .with_for_update(of=JobRow, skip_locked=True)
-    )
-    return session.scalars(query.execution_options(populate_existing=True)).first()
-
-
 def _held(session: Session, lease: Lease, now: datetime | None) -> JobRow:
     leases.check(session, lease.kind, lease.subject_id, lease.holder, lease.token, now)
     return get(session, lease.subject_id)
@@ -259,9 +301,10 @@ def _set_aside(session: Session, row: JobRow, code: str, message: str, now: date
     if row.kind == JobKind.FINGERPRINT.value:
         _score_without(session, row)
     else:
-        _tell_video(session, row, videos.FAILED)
+        _tell(session, row, videos.FAILED)
         if row.video_id is not None:
             cases.set_aside(session, row.video_id)
+            callbacks.tell(session, callbacks.FAILED, row.video_id, now=now, error=code)
     events.append(session, "worker", "job.set_aside", "job", row.id, {"code": code}, now)
 
 
@@ -269,7 +312,15 @@ def _score_without(session: Session, row: JobRow) -> None:
     """A video that cannot be compared is scored all the same."""
     if row.video_id is not None and not videos.has_answer(session, row.video_id):
         enqueue(session, JobKind.SCORE, video_id=row.video_id)
-        _tell_video(session, row, videos.WAITING)
+        _tell(session, row, videos.WAITING)
+
+
+def _tell(session: Session, row: JobRow, status: str) -> None:
+    """Let what the job is about show where its job is."""
+    if row.kind == JobKind.TRAIN.value:
+        training_runs.follow(session, row)
+    else:
+        _tell_video(session, row, status)
 
 
 def _tell_video(session: Session, row: JobRow, status: str) -> None:

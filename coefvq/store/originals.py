@@ -133,6 +133,14 @@ def remove(session: Session, original_id: int, actor: str) -> Original:
     return found
 
 
+def forget_video(session: Session, video_id: str) -> None:
+    """End every original that a deleted video is, in all banks; its name goes too."""
+    for row in session.scalars(select(OriginalRow).where(OriginalRow.video_id == video_id)):
+        if row.removed_at is None:
+            _end(row)
+        row.reference = video_id
+
+
 def by_reference(session: Session, reference: str, bank: str | None = None) -> list[Original]:
     """Originals that were added under a name, in one bank or in all, oldest first."""
     query = select(OriginalRow).where(

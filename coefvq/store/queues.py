@@ -17,6 +17,9 @@ from coefvq.store.tables import CaseRow, CaseState, QueueRow, VerdictRow
 AUDIT, SECOND_LOOK, NOT_COVERED, MLLM_FAILED = "audit", "second_look", "not_covered", "mllm_failed"
 """Ways to a person that are no routing rule."""
 
+LABEL_NEXT = "label_next"
+"""Another one: chosen because its label would teach most. A case keeps it, whatever its verdict."""
+
 
 @dataclass(frozen=True)
 class Waiting:
@@ -38,6 +41,8 @@ def way(case: CaseRow, verdict: VerdictRow | None) -> str | None:
     """By which rule a case comes to a person: the routing rule, or a way that is none."""
     if case.second_look:
         return SECOND_LOOK
+    if case.rule == LABEL_NEXT:
+        return LABEL_NEXT
     if verdict is None:
         return None
     if verdict.route["audit"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import func, select
@@ -35,16 +36,24 @@ def add(
 
 
 def publish(
-    session: Session, task: str, version: str, actor: str, note: str = ""
+    session: Session,
+    task: str,
+    version: str,
+    actor: str,
+    note: str = "",
+    models: Mapping[str, str] | None = None,
 ) -> RoutingPublicationRow:
     """Put a version in force for a task; its event names the models that answer now.
 
     Trials of the task end: what they were held against is no longer in force.
 
+    Args:
+        models: By stage, the models that answer from now on, where they change in the same step.
+
     Raises:
         StoreError: There is no such version.
     """
-    return _publish(session, PUBLISHED, task, version, actor, note)
+    return _publish(session, PUBLISHED, task, version, actor, note, models)
 
 
 def rollback(session: Session, task: str, actor: str, note: str = "") -> RoutingPublicationRow:
@@ -139,7 +148,13 @@ def policies(session: Session) -> dict[str, RoutingPolicyRow]:
 
 
 def _publish(
-    session: Session, kind: str, task: str, version: str, actor: str, note: str
+    session: Session,
+    kind: str,
+    task: str,
+    version: str,
+    actor: str,
+    note: str,
+    models: Mapping[str, str] | None = None,
 ) -> RoutingPublicationRow:
     get(session, version)
     back = kind == ROLLED_BACK
@@ -149,8 +164,8 @@ def _publish(
     session.add(row)
     session.flush()
     data: dict[str, Any] = {"version": version, "note": note}
-    if not back and (models := models_in_use(session)):
-        data["models"] = models
+    if not back and (answering := dict(models or models_in_use(session))):
+        data["models"] = answering
     events.append(session, actor, kind, "task", task, data)
     trials.end_all(
         session, task, actor, f"{version} was {'rolled back to' if back else 'published'}"

@@ -13,7 +13,7 @@ from coefvq.store.tables import VideoRow
 
 def totals(session: Session) -> dict[str, Any]:
     """``videos`` of the library, ``jobs`` and ``cases`` by state, ``decisions`` that stand."""
-    listed = VideoRow.status != videos.KEPT
+    listed = VideoRow.status.not_in(videos.UNLISTED)
     return {
         "videos": session.scalar(select(func.count()).select_from(VideoRow).where(listed)) or 0,
         "jobs": jobs.counts(session),

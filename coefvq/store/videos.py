@@ -18,6 +18,10 @@ from coefvq.store.upsert import insert_missing
 WAITING, SCORING, SCORED, FAILED = "waiting", "scoring", "scored", "failed"
 KEPT = "kept"
 """A file that was scored on the command line: its answer is kept, it is not in the library."""
+DELETED = "deleted"
+"""What it showed and said is gone; see ``store.deletion``."""
+UNLISTED = (KEPT, DELETED)
+"""Not in the library."""
 
 
 def ensure_media(session: Session, sha256: str, file_name: str, size_bytes: int) -> MediaRow:
@@ -72,7 +76,11 @@ def get(session: Session, video_id: str) -> VideoRow:
 
 def copies(session: Session, video: VideoRow) -> list[str]:
     """Ids of earlier uploads of the same bytes, oldest first."""
-    same = (VideoRow.sha256 == video.sha256, VideoRow.id < video.id, VideoRow.status != KEPT)
+    same = (
+        VideoRow.sha256 == video.sha256,
+        VideoRow.id < video.id,
+        VideoRow.status.not_in(UNLISTED),
+    )
     return list(session.scalars(select(VideoRow.id).where(*same).order_by(VideoRow.id)))
 
 
@@ -129,7 +137,10 @@ def search(
         where: Further conditions on ``VideoRow``.
         most: Stop counting after this many and one more: counting all takes longer than finding.
     """
-    query, newest = select(VideoRow.id).where(VideoRow.status != KEPT, *where), VideoRow.id.desc()
+    query, newest = (
+        select(VideoRow.id).where(VideoRow.status.not_in(UNLISTED), *where),
+        VideoRow.id.desc(),
+    )
     if text.strip():
         query, newest = search_words.narrow(session, query, text)
     rows: list[VideoRow] = []

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
-from coefvq.domain import CascadeResult, CopyMatch
+from coefvq.domain import CascadeResult, CopyMatch, ExpensiveSignals, PostedText
 from coefvq.settings import Settings
 from coefvq.store.signals_cache import SignalsCache
 
@@ -27,6 +27,16 @@ class Assessor(Protocol):
         copies: Sequence[CopyMatch] | None = None,
     ) -> CascadeResult:
         """Score one file; see ``Cascade.assess``."""
+
+    def assess_signals(
+        self,
+        item_id: str,
+        posted: PostedText,
+        expensive: ExpensiveSignals,
+        stage: Literal["auto", "prefilter", "mllm"] = "auto",
+        rationale: bool | Literal["never", "for_people", "always"] = False,
+    ) -> CascadeResult:
+        """Score signals that somebody has already; see ``Cascade.assess_signals``."""
 
 
 def load_cascade(settings: Settings) -> Assessor:

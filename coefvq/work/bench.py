@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
+from coefvq.domain import Assessment, CascadeResult
 from coefvq.errors import MediaError
 from coefvq.settings import Settings
 from coefvq.store import videos
@@ -26,13 +27,18 @@ Report = Callable[[float, str], None]
 
 @dataclass(frozen=True)
 class Bench:
-    """What handlers work with. ``cascade`` and ``originals`` load at their first call."""
+    """What handlers work with. ``cascade`` and ``originals`` load at their first call.
+
+    Attributes:
+        shadow: What models in the shadow say of a result.
+    """
 
     settings: Settings
     store: Store
     cascade: Callable[[], Assessor]
     originals: Callable[[], Originals]
     name: str
+    shadow: Callable[[CascadeResult], list[Assessment]] = lambda result: []
 
 
 def video_of(bench: Bench, job: ClaimedJob) -> tuple[VideoRow, Path]:

@@ -18,12 +18,15 @@ from coefvq.domain import MediaInfo
 from coefvq.errors import MediaError, StoreError
 from coefvq.review import priority
 from coefvq.review.access import LOCAL
-from coefvq.store import cases, copy_scores, jobs, leases, results, videos
+from coefvq.store import api_requests, callbacks, cases, copy_scores, jobs, leases, results, videos
 from coefvq.store.jobs import ClaimedJob
 from coefvq.store.signals_cache import SignalsCache
 from coefvq.store.tables import JobKind, VideoRow, utcnow
-from coefvq.work import copies
+from coefvq.work import copies, exports, training_jobs
 from coefvq.work.bench import Apply, Bench, Report, in_tenths, path_of, video_of
+from coefvq.work.callbacks import deliver
+from coefvq.work.models import keep_shadows
+from coefvq.work.score_signals import score_signals
 
 if TYPE_CHECKING:
     from coefvq.media.limits import MediaLimits
@@ -96,6 +99,7 @@ def score(bench: Bench, job: ClaimedJob, report: Report) -> Apply:
         uploader=None if video.uploader == LOCAL.name else video.uploader,
         copies=found,
     )
+    beside = bench.shadow(result)
     report(0.95, "storing")
 
     def apply(session: Session) -> None:
@@ -115,6 +119,8 @@ def score(bench: Bench, job: ClaimedJob, report: Report) -> Apply:
             actor=bench.name,
             keep_decided=why == copy_scores.ANSWERED,
         )
+        callbacks.tell(session, callbacks.SCORED, video.id)
+        keep_shadows(session, video.id, beside)
         if copy_scores.differ(found, copy_scores.known(session, video.id)):  # looked at meanwhile
             copy_scores.again(session, JobKind.SCORE, video.id, why or copy_scores.FOUND)
 
@@ -162,9 +168,16 @@ def compute_figures(bench: Bench, job: ClaimedJob, report: Report) -> Apply:
     from coefvq.work.task_probability import Recalibration
 
     found = compute.compute(bench.store, bench.settings, report=report)
-    routing_replay.refresh(bench.store, bench.settings, Recalibration.shipped())
+    routing_replay.refresh(
+        bench.store, bench.settings, Recalibration.in_force(bench.store, bench.settings)
+    )
     alarms.check_all(bench.store, bench.settings)
-    return lambda session: compute.keep(session, found)
+
+    def apply(session: Session) -> None:
+        compute.keep(session, found)
+        api_requests.forget(session, utcnow())
+
+    return apply
 
 
 HANDLERS: dict[JobKind, Callable[[Bench, ClaimedJob, Report], Apply]] = {
@@ -173,6 +186,12 @@ HANDLERS: dict[JobKind, Callable[[Bench, ClaimedJob, Report], Apply]] = {
     JobKind.SCORE: score,
     JobKind.EXPLAIN: explain,
     JobKind.FIGURES: compute_figures,
+    JobKind.EXPORT: exports.export,
+    JobKind.IMPORT: exports.take_in,
+    JobKind.TRAIN: training_jobs.train,
+    JobKind.GATE: training_jobs.gate,
+    JobKind.SIGNALS: score_signals,
+    JobKind.CALLBACK: deliver,
 }
 
 

@@ -13,6 +13,7 @@ from coefvq.store import results, videos
 from coefvq.store.originals import LIBRARY
 from coefvq.store.session import Store, open_store
 from coefvq.store.signals_cache import SignalsCache
+from coefvq.work.models import ModelFollower
 from coefvq.work.originality import Originals
 from coefvq.work.routing import Follower
 
@@ -27,10 +28,15 @@ class Keeper(SignalsCache):
         >>> keeper.keep(cascade.assess(path, signals_cache=keeper))
     """
 
-    def __init__(self, store: Store):
+    def __init__(self, store: Store, settings: Settings | None = None):
+        """
+        Args:
+            settings: Say where the models that are published lie; without them none is followed.
+        """
         super().__init__(store)
         self.store = store
         self._follower = Follower(store, trials=False)
+        self._models = ModelFollower(store, settings, shadows=False) if settings else None
         self._originals: Originals | None = None
 
     @classmethod
@@ -40,14 +46,16 @@ class Keeper(SignalsCache):
         Raises:
             StoreError: It cannot be opened.
         """
-        return cls(open_store(settings.url))
+        return cls(open_store(settings.url), settings)
 
     def follow(self, cascade: object) -> None:
-        """Route by what the store has published just now.
+        """Score and route by what the store has published just now.
 
         Raises:
             RoutingError: It cannot be read by this version of the program.
         """
+        if self._models is not None:
+            self._models.refresh(cascade)
         self._follower.refresh(cascade)
 
     def finder(self, settings: Settings, quick: bool = False) -> Finder:

@@ -12,6 +12,8 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy.exc import OperationalError
@@ -20,12 +22,16 @@ from coefvq.errors import StoreError
 from coefvq.settings import PREFIX, Settings
 from coefvq.store import leases
 from coefvq.store.session import open_store
+from coefvq.store.tables import JobKind
 from coefvq.work.assessor import load_cascade
-from coefvq.work.worker import CascadeFactory, Worker, worker_name
+from coefvq.work.trainer import RENEW
+from coefvq.work.worker import SCORING, CascadeFactory, Worker, worker_name
 
 log = logging.getLogger(__name__)
 GRACE_S = 3.0
 _NICENESS = 5
+WORKER, TRAINER = "worker", "trainer"
+_MODULES = {WORKER: "coefvq.work", TRAINER: "coefvq.work.trainer"}
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
 
 
@@ -34,12 +40,23 @@ class BackgroundWorker:
 
     A codec or model that takes its process down costs the job one attempt, not the app its
     worker. The dead child's leases are given back at once: nobody else can hold them.
+
+    Args:
+        role: ``worker``: takes everything, or what ``kinds`` says. ``trainer``: trainings and
+            gates, so that those never hold up scoring; small while there are none.
     """
 
-    def __init__(self, settings: Settings, log_file: Path | None = None):
+    def __init__(
+        self,
+        settings: Settings,
+        log_file: Path | None = None,
+        kinds: Collection[JobKind] | None = None,
+        role: str = WORKER,
+    ):
         self._settings, self._log_file = settings, log_file
+        self._role, self._kinds = role, sorted(kind.value for kind in kinds or ())
         self._stopping = threading.Event()
-        self._name = worker_name()
+        self._name = worker_name(role)
         self._process = self._start()
         self._guard = threading.Thread(target=self._watch, name="worker-guard", daemon=True)
         self._guard.start()
@@ -76,20 +93,21 @@ class BackgroundWorker:
             code = self._process.wait()
             if self._stopping.is_set():
                 return
-            log.warning("%s ended with status %d; starting another", self._name, code)
             _close_input(self._process)
-            _free_leases(self._settings, self._name)
-            if self._stopping.wait(pause_s):
-                return
-            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-            self._name = worker_name()
+            if code != RENEW:
+                log.warning("%s ended with status %d; starting another", self._name, code)
+                _free_leases(self._settings, self._name)
+                if self._stopping.wait(pause_s):
+                    return
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+            self._name = worker_name(self._role)
             self._process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
         output = self._log_file.open("ab") if self._log_file is not None else None
         try:
             return subprocess.Popen(
-                [sys.executable, "-m", "coefvq.work", self._name],
+                [sys.executable, "-m", _MODULES[self._role], self._name, *self._kinds],
                 stdin=subprocess.PIPE,
                 stdout=output or subprocess.DEVNULL,
                 stderr=output,
@@ -110,20 +128,41 @@ def start_background_worker(settings: Settings, log_file: Path | None = None) ->
     return BackgroundWorker(settings, log_file)
 
 
+@contextmanager
+def background_workers(settings: Settings) -> Iterator[None]:
+    """Two processes: one scores and does what people wait for, the other one trains."""
+    started = [
+        BackgroundWorker(settings, kinds=SCORING),
+        BackgroundWorker(settings, role=TRAINER),
+    ]
+    try:
+        yield
+    finally:
+        ends = [threading.Thread(target=each.stop) for each in started]
+        for end in ends:
+            end.start()
+        for end in ends:
+            end.join()
+
+
 def run_worker(
     settings: Settings,
     *,
     once: bool = False,
     stop: threading.Event | None = None,
     factory: CascadeFactory = load_cascade,
+    kinds: Collection[JobKind] | None = None,
 ) -> int:
     """Work in this process; return how many jobs were taken (with ``once``), else 0.
 
     On SIGTERM (where the main thread runs this) the job at hand is given back.
+
+    Args:
+        kinds: What it takes; ``None``: everything.
     """
     ending = stop or threading.Event()
     with open_store(settings.url) as store:
-        worker = Worker(settings, store, factory)
+        worker = Worker(settings, store, factory, kinds=kinds)
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, lambda *_: _end(worker, ending))
         if once:
@@ -133,18 +172,31 @@ def run_worker(
 
 
 def run_child(
-    settings: Settings, name: str | None = None, factory: CascadeFactory = load_cascade
+    settings: Settings,
+    name: str | None = None,
+    factory: CascadeFactory = load_cascade,
+    kinds: Collection[JobKind] | None = None,
+    *,
+    spell: bool = False,
 ) -> None:
-    """The child's whole life: work until standard input closes."""
-    if hasattr(os, "nice"):
+    """The child's whole life: work until standard input closes.
+
+    Args:
+        kinds: What it takes; ``None``: everything.
+        spell: Return as soon as nothing is left to do.
+    """
+    if hasattr(os, "nice") and not spell:
         os.nice(_NICENESS)
     ending = threading.Event()
     with open_store(settings.url) as store:
-        worker = Worker(settings, store, factory, name)
+        worker = Worker(settings, store, factory, name, kinds)
         watch = threading.Thread(target=_watch_parent, args=(worker, ending), daemon=True)
         watch.start()
         signal.signal(signal.SIGTERM, lambda *_: _end(worker, ending))
-        worker.run_forever(ending)
+        if spell:
+            worker.run_once(ending)
+        else:
+            worker.run_forever(ending)
 
 
 def _watch_parent(worker: Worker, ending: threading.Event) -> None:

@@ -1,4 +1,4 @@
-"""How the shipped prefilter makes a task's probability, read without loading the model."""
+"""How a prefilter makes a task's probability, read without loading the model."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ from typing import Any
 
 import coefvq.prefilter
 from coefvq import taxonomy
+from coefvq.domain import Stage
 from coefvq.errors import ModelError
 from coefvq.routing.calibration import Calibrator, log_odds
+from coefvq.settings import Settings
+from coefvq.store.session import Store
+from coefvq.work.models import know_combinations, usable
 
 _DESCRIPTION = Path(coefvq.prefilter.__file__).parent / "weights" / "model.json"
 
@@ -46,6 +50,17 @@ class Recalibration:
                 f"The description of the prefilter's weights, {description}, cannot be read. "
                 "Reinstall the project."
             ) from error
+
+    @classmethod
+    def in_force(cls, store: Store, settings: Settings) -> Recalibration:
+        """Of the prefilter that serves; this process learns how promoted pairs are combined.
+
+        Raises:
+            ModelError: Not even the shipped one is there.
+        """
+        know_combinations(store)
+        _, folder = usable(store, settings, Stage.PREFILTER)
+        return cls.shipped(folder / _DESCRIPTION.name)
 
     def task_probability(self, task_id: str, probabilities: Mapping[str, float]) -> float:
         """The largest probability among a task's policies, recalibrated; 0.0 without any."""

@@ -7,31 +7,38 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from sqlalchemy.exc import OperationalError
 
-from coefvq.errors import CoefVQError, LeaseLost, MediaError
+from coefvq.errors import CoefVQError, LeaseLost, MediaError, TrainingError
 from coefvq.settings import Settings
 from coefvq.store import jobs, taxonomies
 from coefvq.store.jobs import ClaimedJob
 from coefvq.store.leases import Lease
 from coefvq.store.session import Store
+from coefvq.store.tables import JobKind
 from coefvq.work.assessor import Assessor
 from coefvq.work.bench import Bench
+from coefvq.work.deletion import sweep
 from coefvq.work.figures.clock import FiguresClock
 from coefvq.work.handlers import HANDLERS
 from coefvq.work.heartbeat import Heartbeat
+from coefvq.work.models import ModelFollower
 from coefvq.work.originality import Originals
 from coefvq.work.routing import Follower
+from coefvq.work.trainer import KINDS
 
 log = logging.getLogger(__name__)
 CascadeFactory = Callable[[Settings], Assessor]
+LEARNING = frozenset(KINDS)
+"""Long jobs that nobody's video waits for."""
+SCORING = frozenset(JobKind) - LEARNING
 
 
-def worker_name() -> str:
+def worker_name(role: str = "worker") -> str:
     """A name that no other worker has, not even the one that had this process id before."""
-    return f"worker-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+    return f"{role}-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
 
 
 class Worker:
@@ -39,6 +46,7 @@ class Worker:
 
     Args:
         cascade_factory: Loads the models; called at the first job that needs them.
+        kinds: What it takes; ``None``: everything.
     """
 
     def __init__(
@@ -47,14 +55,17 @@ class Worker:
         store: Store,
         cascade_factory: CascadeFactory,
         name: str | None = None,
+        kinds: Collection[JobKind] | None = None,
     ):
         self.settings = settings
         self.store = store
         self.name = name or worker_name()
+        self.kinds = kinds
         self._factory = cascade_factory
         self._cascade: Assessor | None = None
         self._originals: Originals | None = None
         self._follower = Follower(store)
+        self._published = ModelFollower(store, settings)
         self._figures = FiguresClock(store, settings.figures_every_s)
         self._regular = False
         self._current: Lease | None = None
@@ -71,7 +82,8 @@ class Worker:
 
         Figures are computed now and then as well.
         """
-        self._regular = True
+        self._regular = self.kinds is None or JobKind.FIGURES in self.kinds
+        sweep(self.store, self.settings)  # what a deletion could not remove
         while not stop.is_set():
             try:
                 taken = self.run_once(stop)
@@ -82,8 +94,11 @@ class Worker:
             if taken == 0:
                 stop.wait(idle_s)
 
-    def work_one(self) -> bool:
+    def work_one(self, only: str | None = None) -> bool:
         """Take one job and see it through to done, queued again or set aside.
+
+        Args:
+            only: Id of the one job that is wanted.
 
         Returns:
             Whether there was one.
@@ -91,7 +106,9 @@ class Worker:
         if self._regular:
             self._figures.look()
         with self.store.write() as session:
-            job = jobs.claim_next(session, self.name, self.settings.lease_s)
+            job = jobs.claim_next(
+                session, self.name, self.settings.lease_s, kinds=self.kinds, only=only
+            )
         if job is None:
             return False
         self._current = job.lease
@@ -116,7 +133,8 @@ class Worker:
             log.info("%s", error)
 
     def _do(self, job: ClaimedJob) -> None:
-        bench = Bench(self.settings, self.store, self._models, self._index, self.name)
+        bench = Bench(self.settings, self.store, self._models, self._index, self.name,
+                      self._published.shadow)  # fmt: skip
         try:
             taxonomies.follow(self.store)
             apply = HANDLERS[job.kind](
@@ -127,7 +145,7 @@ class Worker:
                 apply(session)
         except LeaseLost:
             raise
-        except MediaError as error:
+        except (MediaError, TrainingError) as error:
             self._fail(job, error.code, str(error), permanent=True)
         except CoefVQError as error:
             self._fail(job, error.code, str(error))
@@ -139,6 +157,7 @@ class Worker:
     def _models(self) -> Assessor:
         if self._cascade is None:
             self._cascade = self._factory(self.settings)
+        self._published.refresh(self._cascade)
         self._follower.refresh(self._cascade)
         return self._cascade
 

@@ -11,6 +11,8 @@ PAGES = (
     ("/library", "Library"),
     ("/insights", "Insights"),
     ("/routing", "Routing"),
+    ("/training", "Training"),
+    ("/exports", "Exports"),
 )
 
 

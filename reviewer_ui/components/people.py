@@ -13,6 +13,7 @@ from coefvq.review.views import QueueView
 from reviewer_ui.markup import NOTHING, Markup, ago, attribute, h, join, stamp
 
 ABOUT = {
+    "monitor": "reads operating figures, for programs",
     "viewer": "looks",
     "uploader": "adds videos",
     "reviewer": "decides cases",

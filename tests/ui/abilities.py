@@ -54,6 +54,25 @@ CALLS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "routing-page.start_trial": (LEADS, ROUTING | {"kind": "shadow", "version": "x", "note": "y"}),
     "routing-page.stop_trial": (LEADS, {"trial": "x"}),
     "routing-page.show_trial": (LEADS, {"task": "icd", "trial": "x"}),
+    "training-page.overview": (LEADS, {}),
+    "training-page.summary": (LEADS, {}),
+    "training-page.look": (LEADS, {}),
+    "training-page.start": (LEADS, {"stage": "prefilter", "options": {"folds": "3"}}),
+    "training-page.cancel": (LEADS, {"run": "x"}),
+    "training-page.resume": (LEADS, {"run": "x"}),
+    "training-page.compare": (LEADS, {"version": "x"}),
+    "training-page.show": (LEADS, {"version": "x"}),
+    "training-page.promote": (LEADS, {"version": "x", "note": "why", "expected": "y"}),
+    "training-page.shadow": (LEADS, {"version": "x", "note": "why"}),
+    "training-page.end_shadow": (LEADS, {"stage": "prefilter"}),
+    "training-page.rollback": (LEADS, {"stage": "prefilter", "expected": "x"}),
+    "exports-page.overview": (LEADS, {}),
+    "exports-page.count": (LEADS, {"format": "csv"}),
+    "exports-page.run": (LEADS, {"format": "csv"}),
+    "exports-page.progress": (LEADS, {}),
+    "exports-page.show_card": (LEADS, {"export": "x"}),
+    "exports-page.stop": (LEADS, {"export": "x"}),
+    "exports-page.remove": (LEADS, {"export": "x"}),
     "insights-page.overview": (LEADS, {"task": "icd"}),
     "insights-page.dial": (LEADS, {"task": "icd", "at": 3}),
     "insights-page.compute": (LEADS, {}),
@@ -113,6 +132,9 @@ ROUTES: dict[tuple[str, str], dict[str, int]] = {
     ("GET", "/password"): PAGE,
     ("POST", "/password"): dict.fromkeys(EVERYONE, 400) | {NOBODY: 401},  # without the old one
     ("GET", "/health"): SIGNED_IN | {NOBODY: 200},
+    ("GET", "/healthz"): SIGNED_IN | {NOBODY: 200},
+    ("GET", "/readyz"): SIGNED_IN | {NOBODY: 200},
+    ("GET", "/metrics"): dict.fromkeys(EVERYONE, 403) | dict.fromkeys(LEADS, 200) | {NOBODY: 401},
     ("GET", "/media/{video_id}/{kind}"): OWN,
     ("HEAD", "/media/{video_id}/{kind}"): OWN,
     ("POST", "/upload"): OWN | {"viewer": 403},
@@ -122,6 +144,15 @@ ROUTES: dict[tuple[str, str], dict[str, int]] = {
     ("GET", "/video"): PAGE,
     ("GET", "/routing"): PAGE,
     ("GET", "/routing/diff.csv"): dict.fromkeys(EVERYONE, 403)
+    | dict.fromkeys(LEADS, 400)
+    | {NOBODY: 401},
+    ("GET", "/training"): PAGE,
+    ("GET", "/exports"): PAGE,
+    ("GET", "/exports/{export_id}.zip"): dict.fromkeys(EVERYONE, 403)
+    | dict.fromkeys(LEADS, 404)
+    | {NOBODY: 401},
+    # without a format
+    ("POST", "/exports/import"): dict.fromkeys(EVERYONE, 403)
     | dict.fromkeys(LEADS, 400)
     | {NOBODY: 401},
     ("GET", "/alarms/bell"): OWN,
@@ -139,3 +170,23 @@ ROUTES: dict[tuple[str, str], dict[str, int]] = {
     | {NOBODY: 401},
 }
 """Route to the status that each one gets."""
+
+READ, SUBMIT, DECIDE, METRICS = SCOPES = ("read", "submit", "decide", "metrics")
+SEES = {READ: 200, SUBMIT: 200, DECIDE: 200, METRICS: 403}
+API_ROUTES: dict[tuple[str, str], dict[str, int]] = {
+    ("POST", "/videos"): {READ: 403, SUBMIT: 202, DECIDE: 202, METRICS: 403},
+    ("GET", "/videos"): SEES,
+    ("GET", "/videos/{video_id}"): SEES,
+    ("POST", "/signals"): {READ: 403, SUBMIT: 202, DECIDE: 202, METRICS: 403},
+    # asked for by another key
+    ("GET", "/signals/{request_id}"): {READ: 403, SUBMIT: 404, DECIDE: 404, METRICS: 403},
+    ("GET", "/cases"): SEES,
+    ("GET", "/cases/{case_id}"): SEES,
+    ("POST", "/cases/{case_id}/decision"): {READ: 403, SUBMIT: 403, DECIDE: 200, METRICS: 403},
+    ("GET", "/verdicts"): SEES,
+    ("GET", "/openapi.json"): dict.fromkeys(SCOPES, 200),
+}
+"""Route of the API to the status that a key of each scope gets; without a key it is always 401,
+whoever is signed in."""
+METRICS_KEYS = {READ: 403, SUBMIT: 403, DECIDE: 403, METRICS: 200}
+"""The same for ``/metrics``, which people who are signed in may read as well."""

@@ -170,7 +170,11 @@ def test_a_call_is_answered_to_those_who_may_make_it(house, name):
 def test_a_route_answers_each_one_as_the_table_says(house, tmp_path, method, path):
     clip = make_clip(tmp_path / "clip.mp4", 0.4).read_bytes() if path == "/upload" else b""
     address = path.format(
-        video_id=house.world.ids["argument"], kind="poster", month="2026-10", file="ledger.csv"
+        video_id=house.world.ids["argument"],
+        kind="poster",
+        month="2026-10",
+        file="ledger.csv",
+        export_id="x",
     )
     for who, status in ROUTES[method, path].items():
         with house.client(who) as client:

@@ -25,7 +25,9 @@ VIEWS = {
     "review, skip": ("/?case={case}", ".form", ("s",)),
     "library": ("/library", ".cv.ready", ()),
     "video": ("/video?id={video}", ".cv.ready", ()),
+    "exports": ("/exports", "#export-counts :is(table, p)", ()),
     "admin": ("/admin", ".cv.ready", ()),
+    "training": ("/training", ".cv.ready", ()),
 }
 """Name to address, what is there once the page is, and keys to press then."""
 

@@ -37,13 +37,6 @@ _LEVELS = {
 PrefilterOf = Callable[[], VersionedPrefilter]
 
 
-def load_prefilter() -> VersionedPrefilter:
-    """The one that ships; its library is imported only where a policy is published."""
-    from coefvq.prefilter.predict import Prefilter
-
-    return Prefilter.load()
-
-
 def drift(store: Store, now: datetime, prefilter: PrefilterOf) -> Iterator[Finding]:
     """Drift of scores and of calibration, for each task with a published policy.
 

@@ -21,7 +21,8 @@ from coefvq.store.tables import AlarmRow, utcnow
 from coefvq.work.alarms import flag_checks, people_checks, routing_checks, webhook, work_checks
 from coefvq.work.alarms.desk import Alarm, alarm_of
 from coefvq.work.alarms.finding import Finding, Level
-from coefvq.work.alarms.routing_checks import PrefilterOf, load_prefilter
+from coefvq.work.alarms.routing_checks import PrefilterOf
+from coefvq.work.task_probability import Recalibration
 
 log = logging.getLogger(__name__)
 FORGOTTEN = timedelta(days=7)
@@ -68,7 +69,7 @@ def check_all(
     store: Store,
     settings: Settings,
     now: datetime | None = None,
-    prefilter: PrefilterOf = load_prefilter,
+    prefilter: PrefilterOf | None = None,
 ) -> list[Alarm]:
     """Check everything and return the alarms that stand; see ``check``."""
     return list(check(store, settings, now, prefilter).alarms)
@@ -78,7 +79,7 @@ def check(
     store: Store,
     settings: Settings,
     now: datetime | None = None,
-    prefilter: PrefilterOf = load_prefilter,
+    prefilter: PrefilterOf | None = None,
 ) -> Checked:
     """Check everything, raise and clear alarms, and send what the webhook has not taken yet.
 
@@ -86,14 +87,16 @@ def check(
     says so in the notes.
 
     Args:
-        prefilter: The one in use, loaded only where a routing policy is published.
+        prefilter: Gives the one in use, asked only where a routing policy is published; ``None``:
+            the one in force.
     """
     moment = now or utcnow()
+    model = prefilter or partial(Recalibration.in_force, store, settings)
     findings: list[Finding] = []
     failed: dict[AlarmKind, str] = {}
     for kind, one in CHECKS.items():
         _collect(findings, failed, [kind], partial(_read, store, settings, moment, one))
-    _collect(findings, failed, _DRIFT, lambda: list(routing_checks.drift(store, moment, prefilter)))
+    _collect(findings, failed, _DRIFT, lambda: list(routing_checks.drift(store, moment, model)))
     return _settle(store, settings, moment, findings, set(AlarmKind), failed)
 
 

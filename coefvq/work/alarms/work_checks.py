@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from coefvq.settings import Settings
+from coefvq.store import jobs as jobs_of
 from coefvq.store import leases, queues
 from coefvq.store.alarms import AlarmKind, Severity
 from coefvq.store.tables import JobRow, JobState, LeaseRow, QueueRow
@@ -70,7 +71,7 @@ def worker_silent(session: Session, settings: Settings, now: datetime) -> Iterat
     limit = settings.alarm_worker_silent_s
     queued = JobRow.state == JobState.QUEUED.value
     number, oldest = session.execute(
-        select(func.count(), func.min(JobRow.created_at)).where(queued)
+        select(func.count(), func.min(JobRow.created_at)).where(queued, jobs_of.is_due(now))
     ).one()
     silent_s = (now - oldest).total_seconds() if oldest else 0.0
     if silent_s >= limit:

@@ -33,6 +33,7 @@ from coefvq.work.figures.misses import misses
 from coefvq.work.figures.sides import Sides, by_policy, by_settings
 from coefvq.work.figures.windows import WINDOWS, covered, plain, since
 from coefvq.work.routing_history import VersionedPrefilter
+from coefvq.work.task_probability import Recalibration
 
 Document = dict[str, Any]
 Figure = tuple[str, str, Document]
@@ -74,13 +75,13 @@ def compute(
     A figure that cannot be given is a document with ``why``. Nothing is written.
 
     Args:
-        prefilter: The one in use; ``None``: the shipped one is loaded.
+        prefilter: The one in use; ``None``: the one in force.
         report: Called with the share that is done and what comes next.
     """
     moment, begun = now or utcnow(), time.perf_counter()
     report(0.02, "reading decisions")
     try:
-        model = prefilter or _shipped()
+        model = prefilter or Recalibration.in_force(store, settings)
     except ModelError as error:
         return [*_without(str(error)), _run(begun)]
     read = _read(store, settings, model, moment, report)
@@ -98,12 +99,6 @@ def keep(session: Session, found: Sequence[Figure]) -> None:
     now = utcnow()
     for name, task, document in found:
         figures.put(session, name, task, document, now)
-
-
-def _shipped() -> VersionedPrefilter:
-    from coefvq.prefilter.predict import Prefilter
-
-    return Prefilter.load()
 
 
 def _run(begun: float) -> Figure:

@@ -32,17 +32,18 @@ TEAM_LEAD = Actor("lea", frozenset({"lead"}))
 
 V, U, D = Permission.VIEW, Permission.UPLOAD, Permission.DECIDE
 MANY, ASSIGN = Permission.DECIDE_MANY, Permission.ASSIGN
-LEAD, ADMINISTER = Permission.LEAD, Permission.ADMINISTER
+LEAD, ADMINISTER, MEASURE = Permission.LEAD, Permission.ADMINISTER, Permission.MEASURE
 
 
 @pytest.mark.parametrize(
     ("role", "may"),
     [
+        pytest.param("monitor", {MEASURE}, id="monitor"),
         pytest.param("viewer", {V}, id="viewer"),
         pytest.param("uploader", {V, U}, id="uploader"),
         pytest.param("reviewer", {V, U, D}, id="reviewer"),
-        pytest.param("lead", {V, U, D, MANY, ASSIGN, LEAD}, id="lead"),
-        pytest.param("admin", {V, U, D, MANY, ASSIGN, LEAD, ADMINISTER}, id="admin"),
+        pytest.param("lead", {V, U, D, MANY, ASSIGN, LEAD, MEASURE}, id="lead"),
+        pytest.param("admin", set(Permission), id="admin"),
     ],
 )
 def test_roles(role: str, may: set[Permission]) -> None:

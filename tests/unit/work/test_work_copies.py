@@ -15,7 +15,7 @@ from coefvq.settings import Settings
 from coefvq.store import copies, copy_searches, events, jobs, originals, videos
 from coefvq.store.copy_scores import known
 from coefvq.store.session import Store
-from coefvq.store.tables import JobKind, JobRow, JobState, OriginalRow
+from coefvq.store.tables import JobKind, JobRow, JobState, LeaseRow, OriginalRow
 from coefvq.work.worker import Worker
 from tests import media_factory
 from tests.copies_factory import found as a_match
@@ -250,7 +250,7 @@ def test_a_killed_job_is_done_again_and_leaves_nothing_twice(
     assert library_rows(store) == [video]
     with store.write() as session:
         assert session.query(JobRow).filter_by(state="running").count() == 1
-        session.execute(jobs.LeaseRow.__table__.delete())
+        session.execute(LeaseRow.__table__.delete())
     work(store, settings)
     assert (found(store, video), library_rows(store), made) == ((), [video], [video])
     with store.read() as session:

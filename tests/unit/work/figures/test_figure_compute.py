@@ -98,10 +98,10 @@ def test_what_happened_before_the_window_does_not_count(past: Past) -> None:
 
 
 def test_without_the_prefilters_weights_the_reason_stands_everywhere(past, monkeypatch) -> None:
-    def gone() -> Largest:
+    def gone(*_: object) -> Largest:
         raise ModelError("The prefilter's weights are missing.")
 
-    monkeypatch.setattr(compute, "_shipped", gone)
+    monkeypatch.setattr(compute.Recalibration, "in_force", gone)
     found = compute.compute(past.store, past.settings)
     documents = [document for name, task, document in found if task == "icd"]
     assert documents and all("weights are missing" in each["why"] for each in documents)
@@ -130,7 +130,7 @@ def test_a_policy_that_cannot_be_read_is_a_reason(past: Past) -> None:
 
 
 def test_the_worker_computes_and_keeps_them(past: Past, monkeypatch) -> None:
-    monkeypatch.setattr(compute, "_shipped", Largest)
+    monkeypatch.setattr(compute.Recalibration, "in_force", lambda *_: Largest())
     past.case(HUMAN, True)
     with past.store.write() as session:
         job = figures.queue(session).id
