@@ -12,8 +12,6 @@ import os
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -24,7 +22,7 @@ from coefvq.ops.copy_store import Progress, copy_store
 from coefvq.settings import Settings
 from coefvq.store import events
 from coefvq.store.migrate import revision
-from coefvq.store.session import Store, open_store
+from coefvq.store.session import open_store
 from coefvq.store.tables import utcnow
 
 FORMAT = 1
@@ -32,7 +30,6 @@ _DATABASE, _MANIFEST = "store.sqlite3", "manifest.json"
 _SMALL = ("models", "datasets", "pseudonym.key")
 """Of the data folder, always kept: nobody can make them again."""
 _LARGE = ("media", "previews")
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -99,7 +96,10 @@ def restore(settings: Settings, file: Path, *, progress: Progress | None = None)
         unpacked = Path(folder)
         made = _unpack(file, unpacked)
         _check(unpacked / _DATABASE, made, file)
-        with _opened(f"sqlite:///{unpacked / _DATABASE}") as source, _opened(settings.url) as store:
+        with (
+            open_store(f"sqlite:///{unpacked / _DATABASE}") as source,
+            open_store(settings.url) as store,
+        ):
             copy_store(source, store, progress)  # refuses a store that is not empty
         for name in (*_SMALL, *_LARGE):
             _put(unpacked / name, settings.home / name)
@@ -125,21 +125,15 @@ def read_manifest(file: Path) -> Manifest:
 
 
 def _database_into(settings: Settings, database: Path, progress: Progress | None) -> dict[str, int]:
-    with _opened(settings.url) as source, _opened(f"sqlite:///{database}") as copy:
+    with open_store(settings.url) as source, open_store(f"sqlite:///{database}") as copy:
         rows = copy_store(source, copy, progress)
         with copy.engine.connect() as connection:  # all into the one file
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     return rows
 
 
-@contextmanager
-def _opened(url: str) -> Iterator[Store]:
-    with open_store(url) as store:
-        yield store
-
-
 def _manifest(database: Path, rows: dict[str, int], media: bool) -> Manifest:
-    with _opened(f"sqlite:///{database}") as store:
+    with open_store(f"sqlite:///{database}") as store:
         with store.read() as session:
             head = events.head(session)
             schema = revision(session.connection()) or ""

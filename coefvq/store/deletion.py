@@ -36,7 +36,6 @@ from coefvq.store.tables import (
     LookState,
     MediaRow,
     NoteRow,
-    OriginalRow,
     ShadowScoreRow,
     SkipRow,
     VideoRow,
@@ -158,13 +157,3 @@ def _forget_media(session: Session, row: VideoRow) -> list[str]:
     if names:
         session.execute(insert(FileRemovalRow), [{"path": name} for name in names])
     return names
-
-
-def live_originals(session: Session, sha256: str) -> bool:
-    """Whether a bank that somebody filled by hand still holds these bytes' fingerprint."""
-    held = exists().where(
-        OriginalRow.sha256 == sha256,
-        OriginalRow.removed_at.is_(None),
-        OriginalRow.bank != originals.LIBRARY,
-    )
-    return bool(session.scalar(select(held)))

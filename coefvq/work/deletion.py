@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
-from coefvq.errors import StoreError
 from coefvq.export import desk
 from coefvq.learning.dataset import removal
 from coefvq.review import deletion
@@ -14,8 +11,6 @@ from coefvq.review.users import OPERATOR
 from coefvq.settings import Settings
 from coefvq.store.session import Store
 from coefvq.store.tables import JobKind
-
-log = logging.getLogger(__name__)
 
 
 def delete_video(
@@ -37,18 +32,11 @@ def delete_video(
 def sweep(store: Store, settings: Settings) -> None:
     """Do what an earlier deletion could not finish."""
     deletion.sweep(store, settings)
-    _out_of_snapshots(store, settings)
+    removal.clean_quietly(store, settings)
 
 
 def _out_of_copies(store: Store, settings: Settings) -> None:
-    _out_of_snapshots(store, settings)
+    removal.clean_quietly(store, settings)
     for export in desk.listed(store, OPERATOR):
         if export.kind == JobKind.EXPORT.value and not export.busy:
             desk.remove(store, settings, OPERATOR, export.id)
-
-
-def _out_of_snapshots(store: Store, settings: Settings) -> None:
-    try:
-        removal.clean(store, settings)
-    except (OSError, StoreError) as error:
-        log.warning("removed videos are still in the files of a snapshot: %s", error)

@@ -73,7 +73,7 @@ def clean(store: Store, settings: Settings, ids: Iterable[str] | None = None) ->
     return count
 
 
-def clean_quietly(store: Store, settings: Settings, ids: Iterable[str]) -> None:
+def clean_quietly(store: Store, settings: Settings, ids: Iterable[str] | None = None) -> None:
     """``clean``; what cannot be written now is left for the next time."""
     try:
         clean(store, settings, ids)
